@@ -1,0 +1,46 @@
+/* compress - the five codecs of a record batch, in the framings that Kafka's clients read and
+ * write.
+ *
+ * gzip: gzip members. snappy: written in the block framing of xerial's Java library, read in that
+ * or raw. lz4: LZ4 frames. zstd: zstd frames. Both directions append to the caller's buffer, which
+ * keeps its contents when they fail. Working memory of the libraries is kept per thread and freed
+ * with the thread; any thread may call anything here.
+ *
+ * Decompression trusts no announced size: output grows with what was really decoded, and a stream
+ * that would pass `max_bytes` fails before memory beyond that bound and one step is allocated.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+enum codec {
+    CODEC_NONE = 0,
+    CODEC_GZIP = 1,
+    CODEC_SNAPPY = 2,
+    CODEC_LZ4 = 3,
+    CODEC_ZSTD = 4,
+    CODEC__COUNT
+};
+
+/* "none", "gzip", "snappy", "lz4", "zstd": the names used in settings. */
+const char *codec_name(enum codec codec);
+/* False when there is no such codec. */
+bool codec_parse(const char *name, enum codec *out);
+
+/* What `level` may be (the ranges of compression.<codec>.level); `any` is true for codecs without
+ * levels. CODEC_LEVEL_DEFAULT stands for `fallback`. */
+struct codec_levels {
+    int lowest, highest, fallback;
+    bool any;
+};
+enum { CODEC_LEVEL_DEFAULT = INT32_MIN };
+struct codec_levels codec_levels(enum codec codec);
+bool codec_level_is_valid(enum codec codec, int level);
+
+/* Appends `in`, compressed, to `out`. A level outside of the codec's range is ERR_INVALID. */
+err_t compress_append(enum codec codec, int level, struct view in, struct buf *out);
+
+/* Appends what `in` stands for to `out`. The whole of `in` has to be used up.
+ * ERR_TOO_LARGE: more than max_bytes would come out; ERR_CORRUPT: not what the codec says;
+ * ERR_UNSUPPORTED: no such codec; ERR_NOMEM. */
+err_t decompress_append(enum codec codec, struct view in, size_t max_bytes, struct buf *out);
