@@ -17,12 +17,24 @@ function(dependency name header library archive)
     target_link_libraries(dep_${name} INTERFACE ${${name}_LIBRARY} ${ARGN})
 endfunction()
 
+# snappy is C++ inside. The C driver knows no -static-libstdc++, so the archive is named.
+execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=libstdc++.a
+    OUTPUT_VARIABLE stdcxx_archive OUTPUT_STRIP_TRAILING_WHITESPACE)
+if(STELE_STATIC_DEPS AND IS_ABSOLUTE "${stdcxx_archive}")
+    set(stdcxx ${stdcxx_archive} m -static-libgcc)
+else()
+    set(stdcxx stdc++)
+endif()
+
 dependency(uv uv.h uv libuv_a.a Threads::Threads ${CMAKE_DL_LIBS} rt)
 dependency(zlib zlib.h z libz.a)
 dependency(lz4 lz4frame.h lz4 liblz4.a)
 dependency(zstd zstd.h zstd libzstd.a)
-dependency(snappy snappy-c.h snappy libsnappy.a -static-libstdc++ -static-libgcc stdc++)
+dependency(snappy snappy-c.h snappy libsnappy.a ${stdcxx})
 dependency(jansson jansson.h jansson libjansson.a)
-if(STELE_TESTS)
+if(STELE_TESTS STREQUAL AUTO)
+    pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
+    set(STELE_TESTS "${CMOCKA_FOUND}") # for this run; the cache keeps AUTO
+elseif(STELE_TESTS)
     pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
