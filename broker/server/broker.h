@@ -1,0 +1,39 @@
+/* broker - everything one node consists of, put together; what handlers may ask for.
+ *
+ * Opened and closed by main (or by a test); all members are set before the first connection is
+ * accepted and stay until the last is gone. Thread-safety is that of the members.
+ */
+#pragma once
+
+#include "base/env.h"
+#include "broker_settings.h"
+#include "metadata/proposer.h"
+#include "net/server.h"
+#include "replication/partition_table.h"
+#include "storage/log_dir.h"
+
+struct fetch_sessions;
+
+struct broker {
+    const struct env *env;
+    struct broker_settings *settings;
+    char cluster_id[64];
+    struct log_dir **dirs; /* in order of log.dirs; a failed one stays in the list */
+    int dir_count;
+    struct handle_cache *handles;
+    struct worker_pool *flushers, *housekeepers, *admin, *cold_readers;
+    struct log *metadata_log;
+    struct proposer *proposer;
+    struct partition_table *partitions;
+    struct server *server;
+    struct fetch_sessions *sessions;
+    int64_t broker_epoch;
+    int64_t started_ns; /* monotonic, at exec */
+};
+
+/* One diagnostic says what went wrong and where. */
+err_t broker_open(const struct env *env, struct broker_settings *settings, struct broker **out);
+/* Listens and serves; returns when everything is up. */
+err_t broker_start(struct broker *broker);
+/* Clean stop: replies in flight are sent, logs flushed and closed. */
+void broker_close(struct broker *broker);

@@ -1,0 +1,75 @@
+/* request - one Kafka request from its frame to its reply: what every handler gets.
+ *
+ * Lives from dispatch to the moment its reply is sent (or its connection gone); owned by its
+ * connection's loop, touched on that thread only. Decoded fields live in the request's arena and
+ * borrow the frame's bytes, which are gone when the handler returns without having replied, unless
+ * it called request_keep(): then the whole frame is copied first.
+ *
+ * A handler ends in one of three ways: request_reply() at once; later, on the loop, after
+ * request_keep() (it parks); or request_no_reply() (acks=0).
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "net/conn.h"
+#include "protocol/api.h"
+#include "protocol/codec.h"
+#include "protocol/header.h"
+#include "protocol/kafka_error.h"
+#include "protocol/messages.h"
+
+struct broker;
+struct slice;
+
+struct principal {
+    const char *name; /* "User:ANONYMOUS" */
+};
+
+struct request {
+    struct broker *broker;
+    struct conn *conn; /* referenced */
+    struct reply reply;
+    struct request_header header;
+    struct arena arena;
+    struct principal principal;
+    struct view frame; /* the whole frame; borrowed, or owned after request_keep() */
+    bool is_kept;
+    bool holds_conn;
+    int64_t started_ns;
+    void *body; /* the decoded request struct of header.api->request */
+};
+
+/* Called with the decoded body. */
+typedef void (*handler_fn)(struct request *request);
+
+/* ---- what handlers use ---- */
+static inline int request_version(const struct request *rq) { return rq->header.api_version; }
+
+/* Encodes `response` (a struct of header.api->response, in any memory) and hands it to the
+ * connection; the request is gone afterwards. A response that cannot be encoded closes the
+ * connection and says so. */
+void request_reply(struct request *rq, const void *response);
+/* The same for responses with records in files: each `file` of a records_field is a struct slice *,
+ * whose reference goes over to the reply. */
+void request_reply_with_slices(struct request *rq, const void *response);
+void request_no_reply(struct request *rq);
+/* Closes the connection: what Kafka does where the protocol has no error. */
+void request_refuse(struct request *rq, const char *why);
+/* The request outlives the handler; copies the frame and moves every view in the body along
+ * (decodes again). Does not stop later frames: see request_hold(). ERR_NOMEM: the request has been
+ * refused. */
+err_t request_keep(struct request *rq);
+/* No later frame of this connection is looked at before this one is answered (everything but
+ * Produce behind Produce). */
+void request_hold(struct request *rq);
+
+/* Runs fn on the broker's admin worker, then `then` back on the loop. Implies keep and hold. */
+void request_offload(struct request *rq, void (*fn)(struct request *rq),
+                     void (*then)(struct request *rq));
+
+/* May the principal do this? Says yes until there are ACLs. */
+bool request_is_allowed(const struct request *rq, int operation, int resource_type,
+                        struct view resource);
+
+/* The one place where our errors become Kafka's. */
+enum kafka_error kafka_error_of(err_t err);
