@@ -3,11 +3,12 @@
  *
  * gzip: gzip members. snappy: written in the block framing of xerial's Java library, read in that
  * or raw. lz4: LZ4 frames. zstd: zstd frames. Both directions append to the caller's buffer, which
- * keeps its contents when they fail. Working memory of the libraries is kept per thread and freed
- * with the thread; any thread may call anything here.
+ * keeps its contents when they fail; input and buffer must not overlap. Working memory of the
+ * libraries is kept per thread and freed with the thread; any thread may call anything here.
  *
- * Decompression trusts no announced size: output grows with what was really decoded, and a stream
- * that would pass `max_bytes` fails before memory beyond that bound and one step is allocated.
+ * Decompression trusts no announced size: room is made for what was really decoded, or for what an
+ * input of that length can become at most, and never for more than `max_bytes` (which the buffer's
+ * own growth may round up to twice that).
  */
 #pragma once
 
@@ -27,11 +28,11 @@ const char *codec_name(enum codec codec);
 /* False when there is no such codec. */
 bool codec_parse(const char *name, enum codec *out);
 
-/* What `level` may be (the ranges of compression.<codec>.level); `any` is true for codecs without
- * levels. CODEC_LEVEL_DEFAULT stands for `fallback`. */
+/* What `level` may be, as in compression.<codec>.level: `fallback`, or `lowest` to `highest`.
+ * CODEC_LEVEL_DEFAULT stands for `fallback`. Codecs without levels (none, snappy) take any. */
 struct codec_levels {
+    bool has_levels;
     int lowest, highest, fallback;
-    bool any;
 };
 enum { CODEC_LEVEL_DEFAULT = INT32_MIN };
 struct codec_levels codec_levels(enum codec codec);
