@@ -1,0 +1,47 @@
+/* records - which message is inside of a record, and the few bytes that say so.
+ *
+ * Kafka keeps state as messages in records: the cluster's metadata, committed offsets, the
+ * transaction log, control records. Each family is a record set (enum record_set of
+ * protocol/messages.h), each type in it has an id (enum record_id). Two framings exist:
+ *
+ *   metadata  value: uvarint frame version (1), uvarint type id, uvarint version, message
+ *   others    key: int16 version, message     value: int16 version, message
+ *
+ * In the offsets and transaction sets the version of the key is the type id, of its value too.
+ * Control records have the type in their key (int16 version 0, int16 type); their values carry
+ * their version as the message's first field, so a value is decoded with the version it begins
+ * with, and nothing is skipped before. Views borrow from the input. No state, any thread.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "protocol/messages.h"
+
+/* Types of control records, in their key. The values of abort and commit markers are
+ * RECORD_SET_CONTROL ids 0 and 1, the others likewise. */
+enum control_type {
+    CONTROL_ABORT = 0,
+    CONTROL_COMMIT = 1,
+    CONTROL_LEADER_CHANGE = 2,
+    CONTROL_SNAPSHOT_HEADER = 3,
+    CONTROL_SNAPSHOT_FOOTER = 4,
+    CONTROL_KRAFT_VERSION = 5,
+    CONTROL_VOTERS = 6,
+};
+
+struct record_type {
+    uint8_t set; /* enum record_set */
+    int16_t id_min;
+    int16_t id_max;
+    const struct message *message;
+};
+
+/* The message of a type; NULL when there is none with this id. */
+const struct message *record_find(enum record_set set, int id);
+/* Every type of every set. */
+const struct record_type *record_all(size_t *count);
+
+/* The head of a metadata record. ERR_UNSUPPORTED for another frame version; ERR_SHORT. */
+err_t record_frame_decode(struct reader *r, uint32_t *id, uint32_t *version);
+err_t record_frame_encode(uint32_t id, uint32_t version, struct buf *out);
