@@ -11,6 +11,8 @@
 #include "base/os.h"
 #include "base/types.h"
 
+struct buf;
+
 struct checkpoint {
     struct map offsets; /* "topic partition" -> boxed offset, private to checkpoint.c */
 };
@@ -26,4 +28,7 @@ size_t checkpoint_count(const struct checkpoint *cp);
  * diagnostic. */
 err_t checkpoint_load(struct checkpoint *cp, const struct os *os, const char *path);
 err_t checkpoint_store(const struct checkpoint *cp, const struct os *os, const char *path);
+
+/* The same without files. Entries appear in the order in which they were set first. */
+err_t checkpoint_encode(const struct checkpoint *cp, struct buf *out);
 err_t checkpoint_decode(struct checkpoint *cp, struct view text);

@@ -34,7 +34,13 @@ err_t log_dir_close(struct log_dir *dir, bool clean);
 const char *log_dir_path(const struct log_dir *dir);
 struct uuid log_dir_id(const struct log_dir *dir);
 bool log_dir_was_clean(const struct log_dir *dir);
+/* Whether the machine has been up ever since the directory was last known to be recovered, so that
+ * an unclean stop was the death of a process and the page cache has kept everything. */
 bool log_dir_is_same_boot(const struct log_dir *dir);
+/* To be called once, when every log of the directory has been opened. Until then the directory
+ * keeps the boot id of before: a crash in the middle of recovering from a power loss must not pass
+ * for a mere process death at the next open. */
+err_t log_dir_mark_recovered(struct log_dir *dir);
 bool log_dir_is_failed(const struct log_dir *dir);
 void log_dir_fail(struct log_dir *dir, const char *why);
 
@@ -64,5 +70,6 @@ err_t log_dir_set_checkpoint(struct log_dir *dir, enum checkpoint_kind kind, con
                              int32_t partition, koffset_t offset);
 void log_dir_forget(struct log_dir *dir, const char *topic, int32_t partition);
 err_t log_dir_write_checkpoints(struct log_dir *dir);
-/* Free bytes on the device, asked at most once a second; the low-space mark is the caller's. */
+/* Free bytes on the device, asked at most once a second; INT64_MAX if it cannot be known. The
+ * low-space mark is the caller's. */
 int64_t log_dir_free_bytes(struct log_dir *dir);
