@@ -7,6 +7,7 @@
  * the input has bytes: counts are compared with what is left before memory is taken.
  */
 #include "codec.h"
+#include "fields.h"
 
 struct decoder {
     struct reader *r;
@@ -16,22 +17,6 @@ struct decoder {
 };
 
 enum { LENGTH_NULL = -1, STRING_MAX = 32767 };
-
-/* Bytes in memory of one element, and the least it takes on the wire; by enum message_kind. */
-static const uint8_t KIND_SIZE[] = {
-    [MESSAGE_BOOL] = sizeof(bool),
-    [MESSAGE_INT8] = 1,
-    [MESSAGE_INT16] = 2,
-    [MESSAGE_UINT16] = 2,
-    [MESSAGE_INT32] = 4,
-    [MESSAGE_UINT32] = 4,
-    [MESSAGE_INT64] = 8,
-    [MESSAGE_FLOAT64] = 8,
-    [MESSAGE_UUID] = 16,
-    [MESSAGE_STRING] = sizeof(struct view),
-    [MESSAGE_BYTES] = sizeof(struct view),
-    [MESSAGE_RECORDS] = sizeof(struct records_field),
-};
 
 static err_t decode_struct(struct decoder *d, const struct message_struct *type, char *out);
 
@@ -74,7 +59,7 @@ static size_t element_min_bytes(const struct decoder *d, const struct message_fi
     case MESSAGE_STRUCT: return f->type->min_bytes;
     case MESSAGE_STRING: return d->is_flexible ? 1 : 2;
     case MESSAGE_BYTES: return d->is_flexible ? 1 : 4;
-    default: return KIND_SIZE[f->kind];
+    default: return KIND_BYTES[f->kind];
     }
 }
 
@@ -131,7 +116,7 @@ static struct message_field element_of(const struct message_field *f)
 static err_t decode_value_array(struct decoder *d, const struct message_field *f, int32_t count,
                                 char **items)
 {
-    size_t size = KIND_SIZE[f->kind];
+    size_t size = KIND_BYTES[f->kind];
     *items = arena_calloc(d->arena, (size_t)count, size);
     if (!*items) return ERR_NOMEM;
     struct message_field element = element_of(f);

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "codec.h"
+#include "fields.h"
 
 struct encoder {
     struct buf *out;
@@ -111,55 +112,6 @@ static err_t encode_records(struct encoder *e, bool is_nullable, const struct re
     return add_hole(e, in);
 }
 
-/* ---- defaults ---- */
-
-static bool view_is_default(const struct encoder *e, const struct message_field *f, struct view v)
-{
-    if (f->flags & MESSAGE_NULL_DEFAULT) return !v.data;
-    return v.len == 0 && (v.data || !(f->nullable & e->bit));
-}
-
-static bool struct_is_default(const struct encoder *e, const struct message_struct *type,
-                              const char *in);
-
-static bool is_default(const struct encoder *e, const struct message_struct *type,
-                       const struct message_field *f, const char *in)
-{
-    const char *value = in + f->offset;
-    const char *standard = (const char *)type->defaults + f->offset;
-    if (f->flags & MESSAGE_ARRAY)
-        return *(const int32_t *)(in + f->count_offset) ==
-               *(const int32_t *)((const char *)type->defaults + f->count_offset);
-    switch (f->kind) {
-    case MESSAGE_BOOL:
-    case MESSAGE_INT8: return *value == *standard;
-    case MESSAGE_INT16:
-    case MESSAGE_UINT16: return memcmp(value, standard, 2) == 0;
-    case MESSAGE_INT32:
-    case MESSAGE_UINT32: return memcmp(value, standard, 4) == 0;
-    case MESSAGE_INT64:
-    case MESSAGE_FLOAT64: return memcmp(value, standard, 8) == 0;
-    case MESSAGE_UUID: return memcmp(value, standard, 16) == 0;
-    case MESSAGE_STRING:
-    case MESSAGE_BYTES: return view_is_default(e, f, *(const struct view *)value);
-    case MESSAGE_RECORDS: {
-        const struct records_field *records = (const struct records_field *)value;
-        return !records->data.data && !records->file;
-    }
-    default:
-        if (f->flags & MESSAGE_POINTER) return *(const void *const *)value == NULL;
-        return struct_is_default(e, f->type, value);
-    }
-}
-
-static bool struct_is_default(const struct encoder *e, const struct message_struct *type,
-                              const char *in)
-{
-    for (size_t i = 0; i < type->field_count; i++)
-        if (!is_default(e, type, &type->fields[i], in)) return false;
-    return true;
-}
-
 /* ---- values ---- */
 
 static inline err_t encode_value(struct encoder *e, const struct message_field *f, bool is_nullable,
@@ -195,22 +147,6 @@ static inline err_t encode_value(struct encoder *e, const struct message_field *
     }
 }
 
-/* Bytes in memory of one element; by enum message_kind. */
-static const uint8_t KIND_SIZE[] = {
-    [MESSAGE_BOOL] = sizeof(bool),
-    [MESSAGE_INT8] = 1,
-    [MESSAGE_INT16] = 2,
-    [MESSAGE_UINT16] = 2,
-    [MESSAGE_INT32] = 4,
-    [MESSAGE_UINT32] = 4,
-    [MESSAGE_INT64] = 8,
-    [MESSAGE_FLOAT64] = 8,
-    [MESSAGE_UUID] = 16,
-    [MESSAGE_STRING] = sizeof(struct view),
-    [MESSAGE_BYTES] = sizeof(struct view),
-    [MESSAGE_RECORDS] = sizeof(struct records_field),
-};
-
 static err_t encode_array(struct encoder *e, const struct message_field *f, const char *in)
 {
     int32_t count = *(const int32_t *)(in + f->count_offset);
@@ -221,7 +157,7 @@ static err_t encode_array(struct encoder *e, const struct message_field *f, cons
         if (f->kind == MESSAGE_STRUCT)
             TRY(encode_struct(e, f->type, items + i * f->type->size));
         else
-            TRY(encode_value(e, f, false, items + i * KIND_SIZE[f->kind]));
+            TRY(encode_value(e, f, false, items + i * KIND_BYTES[f->kind]));
     }
     return OK;
 }
@@ -271,7 +207,7 @@ static err_t encode_tags(struct encoder *e, const struct message_struct *type, c
     uint64_t present = 0; /* bit i: field i is written */
     for (size_t i = 0; i < type->field_count; i++) {
         const struct message_field *f = &type->fields[i];
-        if (!(f->tagged & e->bit) || is_default(e, type, f, in)) continue;
+        if (!(f->tagged & e->bit) || field_is_default(type, f, e->bit, in)) continue;
         present |= (uint64_t)1 << i;
         count++;
     }
@@ -290,7 +226,7 @@ static err_t encode_struct(struct encoder *e, const struct message_struct *type,
         if (f->versions & ~f->tagged & e->bit)
             TRY(encode_field(e, f, in));
         else if (!(f->versions & e->bit) && !(f->flags & MESSAGE_IGNORABLE) &&
-                 !is_default(e, type, f, in))
+                 !field_is_default(type, f, e->bit, in))
             return ERR_UNSUPPORTED;
     }
     return e->is_flexible ? encode_tags(e, type, in) : OK;

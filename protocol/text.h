@@ -11,8 +11,8 @@
 #include "base/buf.h"
 #include "protocol/message.h"
 
-/* Appends {"field":value,...}. `in` is a struct of m->root, as codec_decode leaves it. The caller
- * sees to it that the version exists. ERR_NOMEM. */
+/* Appends {"field":value,...}. `in` is a struct of m->root, as codec_decode leaves it.
+ * ERR_UNSUPPORTED: no such version; ERR_NOMEM. On failure out is as before. */
 err_t text_message(const struct message *m, int version, const void *in, struct buf *out);
 
 /* Appends a JSON string with its quotes. NULL data is null, without quotes. */
