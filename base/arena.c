@@ -86,7 +86,7 @@ void *arena_calloc(struct arena *a, size_t count, size_t size)
 
 char *arena_strndup(struct arena *a, const void *data, size_t len)
 {
-    char *p = arena_alloc(a, len + 1);
+    char *p = len < SIZE_MAX ? arena_alloc(a, len + 1) : NULL;
     if (p && len) memcpy(p, data, len);
     return p;
 }

@@ -2,26 +2,22 @@
  * sign into bit 0. */
 #include "bytes.h"
 
-enum { UVARINT32_MAX_BYTES = 5, UVARINT64_MAX_BYTES = 10 };
-
-static uint64_t read_base128(struct reader *r, int max_bytes)
+/* A value of at most `bits` bits: neither more bytes than those need, nor a bit beyond them in the
+ * last byte. */
+static uint64_t read_base128(struct reader *r, int bits)
 {
     uint64_t v = 0;
-    for (int i = 0; i < max_bytes; i++) {
+    for (int shift = 0; shift < bits; shift += 7) {
         uint8_t b = read_u8(r);
-        v |= (uint64_t)(b & 0x7f) << (7 * i);
+        if (shift + 7 > bits && (b & 0x7f) >> (bits - shift)) break;
+        v |= (uint64_t)(b & 0x7f) << shift;
         if (!(b & 0x80)) return v;
     }
     r->bad = true;
     return 0;
 }
 
-uint32_t read_uvarint(struct reader *r)
-{
-    uint64_t v = read_base128(r, UVARINT32_MAX_BYTES);
-    if (v > UINT32_MAX) r->bad = true;
-    return (uint32_t)v;
-}
+uint32_t read_uvarint(struct reader *r) { return (uint32_t)read_base128(r, 32); }
 
 int32_t read_varint(struct reader *r)
 {
@@ -31,7 +27,7 @@ int32_t read_varint(struct reader *r)
 
 int64_t read_varlong(struct reader *r)
 {
-    uint64_t v = read_base128(r, UVARINT64_MAX_BYTES);
+    uint64_t v = read_base128(r, 64);
     return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
 }
 

@@ -48,21 +48,39 @@ static size_t put_time(char *line, size_t cap)
     return n + (size_t)snprintf(line + n, cap - n, ".%03ldZ ", now.tv_nsec / 1000000);
 }
 
-void diag(enum diag_level level, const char *component, const char *format, ...)
+/* Text from outside may hold line breaks; a message is one line all the same. */
+static void flatten(char *line, size_t len)
 {
-    if (!diag_enabled(level)) return;
-    char line[LINE_MAX_BYTES + 8];
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)line[i] < ' ') line[i] = ' ';
+}
+
+/* The line without a newline; its length, below LINE_MAX_BYTES. */
+static size_t format_line(char *line, enum diag_level level, const char *component,
+                          const char *format, va_list args)
+{
     size_t n = put_time(line, LINE_MAX_BYTES);
-    n += (size_t)snprintf(line + n, LINE_MAX_BYTES - n, "%-5s %s: ", level_names[level], component);
-    va_list args;
-    va_start(args, format);
+    int head = snprintf(line + n, LINE_MAX_BYTES - n, "%-5s %.64s: ", level_names[level],
+                        component);
+    n += head < 0 ? 0 : (size_t)head;
     int more = vsnprintf(line + n, LINE_MAX_BYTES - n, format, args);
-    va_end(args);
     n += more < 0 ? 0 : (size_t)more;
     if (n >= LINE_MAX_BYTES) {
         memcpy(line + LINE_MAX_BYTES - 4, "...", 4);
         n = LINE_MAX_BYTES - 1;
     }
+    flatten(line, n);
+    return n;
+}
+
+void diag(enum diag_level level, const char *component, const char *format, ...)
+{
+    if (!diag_enabled(level)) return;
+    char line[LINE_MAX_BYTES];
+    va_list args;
+    va_start(args, format);
+    size_t n = format_line(line, level, component, format, args);
+    va_end(args);
     if (sink) {
         sink(sink_arg, level, line);
         return;

@@ -36,11 +36,11 @@ err_t os_read_file(const struct os *os, const char *path, size_t max_bytes, stru
 static void dir_of(const char *path, char out[PATH_MAX])
 {
     const char *slash = strrchr(path, '/');
-    if (!slash) {
-        strcpy(out, ".");
-        return;
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (len == 0) {
+        path = slash ? "/" : ".";
+        len = 1;
     }
-    size_t len = slash == path ? 1 : (size_t)(slash - path);
     memcpy(out, path, len);
     out[len] = 0;
 }
