@@ -11,6 +11,8 @@ enum mutex_rank {
     RANK_GROUP = 10,        /* one consumer group */
     RANK_TOPICS = 20,       /* the table of partitions */
     RANK_PARTITION = 30,    /* one partition: leadership, waiters, high watermark */
+    RANK_LOG_WORK = 34,     /* one log: what changes its row of segments, on workers */
+    RANK_LOG_FLUSH = 36,    /* one log: one flush at a time */
     RANK_LOG = 40,          /* one log: append state and the list of segments */
     RANK_SEGMENT = 50,      /* one segment: its handles */
     RANK_HANDLE_CACHE = 60, /* open files and mappings */
