@@ -17,6 +17,16 @@ struct walk {
     int64_t timestamp_max;
 };
 
+/* From the lowest and highest time delta of the records that have a time. */
+static err_t walk_of(int64_t base, int64_t lowest, int64_t highest, struct walk *out)
+{
+    *out = (struct walk){INT64_MAX, NO_TIMESTAMP};
+    if (lowest > highest) return OK; /* none has */
+    bool wraps = __builtin_add_overflow(base, lowest, &out->timestamp_min);
+    wraps |= __builtin_add_overflow(base, highest, &out->timestamp_max);
+    return wraps ? ERR_INVALID : OK;
+}
+
 static err_t check_shape(struct view whole, const struct batch_limits *limits,
                          struct batch_header *out)
 {
@@ -62,22 +72,22 @@ static inline __attribute__((always_inline)) err_t walk_records(struct view reco
                                                                 bool need_key, struct walk *out)
 {
     const uint8_t *at = records.data, *end = records.data + records.len;
-    int64_t earliest = INT64_MAX, latest = NO_TIMESTAMP;
+    int64_t none = (int64_t)((uint64_t)NO_TIMESTAMP - (uint64_t)h->base_timestamp);
+    int64_t lowest = INT64_MAX, highest = INT64_MIN;
     bool keyless = false;
     for (int32_t i = 0; i < h->record_count; i++) {
         struct record_fields fields;
         at = record_parse(at, end, &fields);
         if (!at || fields.offset_delta != i) return ERR_INVALID;
-        int64_t timestamp;
-        if (__builtin_add_overflow(h->base_timestamp, fields.timestamp_delta, &timestamp))
-            return ERR_INVALID;
         if (need_key) keyless |= fields.key_len < 0;
-        if (timestamp > latest) latest = timestamp;
-        if (timestamp < earliest && timestamp != NO_TIMESTAMP) earliest = timestamp;
+        int64_t delta = fields.timestamp_delta;
+        if (delta == none) continue;
+        if (delta > highest) highest = delta;
+        if (delta < lowest) lowest = delta;
     }
-    *out = (struct walk){earliest, latest};
     if (at != end) return ERR_INVALID;
-    return keyless ? ERR_NO_KEY : OK;
+    if (keyless) return ERR_NO_KEY;
+    return walk_of(h->base_timestamp, lowest, highest, out);
 }
 
 static err_t check_records(struct view records, const struct batch_limits *limits,

@@ -16,55 +16,28 @@ static inline int64_t unzigzag64(uint64_t v) { return (int64_t)(v >> 1) ^ -(int6
 static inline uint32_t zigzag32(int32_t v) { return ((uint32_t)v << 1) ^ (uint32_t)(v >> 31); }
 static inline uint64_t zigzag64(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 
-/* Base 128, at most max_bytes of it. The byte behind it, or NULL. */
-static inline const uint8_t *take_base128(const uint8_t *at, const uint8_t *end, int max_bytes,
-                                          uint64_t *out)
-{
-    uint64_t v = 0;
-    for (int i = 0; i < max_bytes && at < end; i++) {
-        uint8_t byte = *at++;
-        v |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (byte < 0x80) {
-            *out = v;
-            return at;
-        }
-    }
-    return NULL;
-}
+/* The long way, for what the inline ones below do not see at a glance. */
+const uint8_t *take_varint_slow(const uint8_t *at, const uint8_t *end, int32_t *out);
+const uint8_t *take_varlong_slow(const uint8_t *at, const uint8_t *end, int64_t *out);
 
-/* The varint at `at`: the byte behind it, or NULL if it does not end or is too long. The first two
- * bytes are tried by hand: lengths and deltas rarely need more. */
+/* The varint at `at`: the byte behind it, or NULL if it does not end or is too long. Two bytes are
+ * tried by hand: lengths and deltas rarely need more. */
 static inline const uint8_t *take_varint(const uint8_t *at, const uint8_t *end, int32_t *out)
 {
-    if (__builtin_expect(end - at >= 2, 1)) {
-        uint32_t low = at[0], high = at[1];
-        if (low < 0x80) {
-            *out = unzigzag32(low);
-            return at + 1;
-        }
-        if (high < 0x80) {
-            *out = unzigzag32((low & 0x7f) | high << 7);
-            return at + 2;
-        }
+    if (at < end && *at < 0x80) {
+        *out = unzigzag32(*at);
+        return at + 1;
     }
-    uint64_t v;
-    at = take_base128(at, end, VARINT_MAX_BYTES, &v);
-    if (!at || v > UINT32_MAX) return NULL;
-    *out = unzigzag32((uint32_t)v);
-    return at;
+    if (__builtin_expect(end - at < 2 || at[1] >= 0x80, 0)) return take_varint_slow(at, end, out);
+    *out = unzigzag32((at[0] & 0x7fu) | (uint32_t)at[1] << 7);
+    return at + 2;
 }
 
 static inline const uint8_t *take_varlong(const uint8_t *at, const uint8_t *end, int64_t *out)
 {
-    if (__builtin_expect(at < end && *at < 0x80, 1)) {
-        *out = unzigzag64(*at);
-        return at + 1;
-    }
-    uint64_t v;
-    at = take_base128(at, end, VARLONG_MAX_BYTES, &v);
-    if (!at) return NULL;
-    *out = unzigzag64(v);
-    return at;
+    if (__builtin_expect(at == end || *at >= 0x80, 0)) return take_varlong_slow(at, end, out);
+    *out = unzigzag64(*at);
+    return at + 1;
 }
 
 /* Writes v in base 128; there has to be room. The byte behind it. */
