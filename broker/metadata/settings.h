@@ -38,13 +38,13 @@ struct setting {
     const char *default_value; /* NULL: null */
     double min, max;           /* of numbers; both 0: the type's range */
     const char *const
-        *choices;        /* of strings and of each list element; NULL-terminated; NULL: any */
+        *choices; /* of texts, list elements, numbers as written; NULL-terminated; NULL: any */
     const char *meaning; /* one line */
     const char *synonym; /* the broker's setting that a topic's falls back to; NULL: none */
 };
 
 struct setting_table {
-    const struct setting *settings;
+    const struct setting *settings; /* in order of name */
     size_t count;
 };
 
@@ -57,9 +57,21 @@ const char *setting_nearest(const struct setting_table *table, struct view name)
 err_t setting_check(const struct setting *setting, struct view value, char *message,
                     size_t message_size);
 
+/* What is allowed, in words: "a whole number from 1 to 9". */
+void setting_allowed(const struct setting *setting, char *text, size_t size);
+/* The sentence that setting_check() gives; with other words for a rule that the table has not. */
+void setting_refusal(const struct setting *setting, struct view value, const char *allowed,
+                     char *message, size_t size);
+/* The sentence for a name that is not in the table, with the nearest one. */
+void setting_unknown(const struct setting_table *table, struct view name, char *message,
+                     size_t size);
+
 /* Values after setting_check(). */
 bool setting_parse_bool(const char *value);
 int64_t setting_parse_long(const char *value);
 double setting_parse_double(const char *value);
+struct view setting_trim(struct view value); /* without the blanks around it */
 /* Does the comma-separated list contain the word? */
 bool setting_list_has(const char *list, const char *word);
+/* Takes the next element that is not empty off a list, without the blanks around it. */
+bool setting_list_next(struct view *rest, struct view *element);

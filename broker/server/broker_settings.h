@@ -24,6 +24,8 @@ struct broker_listener {
     int32_t port;     /* 0: any free one */
 };
 
+struct broker_settings_values;
+
 struct broker_settings {
     /* identity */
     int32_t node_id;
@@ -57,6 +59,7 @@ struct broker_settings {
     /* produce and fetch */
     int32_t message_max_bytes, fetch_max_bytes;
     int32_t fetch_session_cache_slots;
+    int32_t max_request_partitions; /* in one answer to DescribeTopicPartitions */
     int32_t producer_id_expiration_ms, producer_id_expiration_check_interval_ms;
 
     /* logs */
@@ -98,10 +101,12 @@ void broker_settings_unref(const struct broker_settings *settings); /* NULL is a
  * otherwise the file could not be read. */
 err_t broker_settings_read_file(struct broker_settings *settings, const struct os *os,
                                 const char *path, struct buf *errors);
-/* "KEY=VALUE", as `--set` has it; `option` is how the user spelled it ("--set", "--data"). */
+/* "KEY=VALUE", as `--set` has it; `option` is how the user spelled it ("--set", "--data").
+ * ERR_INVALID: see `errors`. */
 err_t broker_settings_set(struct broker_settings *settings, const char *option, const char *pair,
                           struct buf *errors);
-/* Merges and checks what belongs together. Must be called once before the values are used. */
+/* Merges and checks what belongs together. To be called once, before the values are used.
+ * ERR_INVALID: see `errors`. */
 err_t broker_settings_finish(struct broker_settings *settings, struct buf *errors);
 
 /* A new one: `base` (finished) and the dynamic settings of `base->node_id` in the image. A dynamic
