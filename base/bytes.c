@@ -11,7 +11,7 @@ static uint64_t read_base128(struct reader *r, int bits)
         uint8_t b = read_u8(r);
         if (shift + 7 > bits && (b & 0x7f) >> (bits - shift)) break;
         v |= (uint64_t)(b & 0x7f) << shift;
-        if (!(b & 0x80)) return v;
+        if (!(b & 0x80)) return r->bad ? 0 : v;
     }
     r->bad = true;
     return 0;
