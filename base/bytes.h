@@ -75,7 +75,8 @@ struct reader {
 
 static inline struct reader reader_of(struct view v)
 {
-    return (struct reader){v.data, v.data ? v.data + v.len : v.data, false};
+    const uint8_t *start = v.data ? v.data : (const uint8_t *)""; /* no arithmetic on NULL */
+    return (struct reader){start, start + (v.data ? v.len : 0), false};
 }
 static inline size_t reader_left(const struct reader *r) { return (size_t)(r->end - r->at); }
 static inline err_t reader_result(const struct reader *r) { return r->bad ? ERR_SHORT : OK; }
@@ -136,7 +137,8 @@ struct writer {
 
 static inline struct writer writer_of(void *data, size_t len)
 {
-    return (struct writer){(uint8_t *)data, (uint8_t *)data, (uint8_t *)data + len, false};
+    uint8_t *start = (uint8_t *)data;
+    return (struct writer){start, start, len ? start + len : start, false};
 }
 static inline size_t writer_len(const struct writer *w) { return (size_t)(w->at - w->start); }
 
@@ -174,8 +176,8 @@ static inline void write_i64(struct writer *w, int64_t v)
 }
 static inline void write_bytes(struct writer *w, const void *data, size_t len)
 {
-    uint8_t *p = writer_take(w, len);
-    if (p && len) memcpy(p, data, len);
+    uint8_t *p = len ? writer_take(w, len) : NULL;
+    if (p) memcpy(p, data, len);
 }
 void write_uvarint(struct writer *w, uint32_t v);
 void write_varint(struct writer *w, int32_t v);

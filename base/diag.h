@@ -3,8 +3,8 @@
  *   2026-01-31T12:00:00.123Z WARN  log: torn tail cut topic=orders partition=3 bytes=812
  *
  * The message comes first, in words; facts follow as key=value. Lines are written whole (one
- * write), from any thread; control characters become blanks, so that no peer can forge a line. These are messages to people and to log collectors; the *log* is always
- * a partition's log.
+ * write), from any thread; control characters become blanks, so that no peer can forge a line.
+ * These are messages to people and to log collectors; the *log* is always a partition's log.
  */
 #pragma once
 

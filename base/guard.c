@@ -15,10 +15,22 @@ static _Thread_local sigjmp_buf *volatile innermost;
 static struct sigaction former;
 static pthread_once_t installed = PTHREAD_ONCE_INIT;
 
+/* SA_NODEFER leaves it unblocked, but ThreadSanitizer runs handlers with everything blocked. */
+static void unblock(int signum)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signum);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void on_sigbus(int signum)
 {
     sigjmp_buf *target = innermost;
-    if (target) siglongjmp(*target, 1);
+    if (target) {
+        unblock(signum);
+        siglongjmp(*target, 1);
+    }
     sigaction(signum, &former, NULL);
 }
 

@@ -91,14 +91,17 @@ int main(int argc, char **argv)
     findings_load_allowed(&t.findings, t.root, allow_path);
     report_init(&t.report);
     int r = os_real()->list(os_real(), t.root, visit_entry, &top);
+    int status = 2;
     if (r < 0 || t.files == 0) {
         fprintf(stderr, "tidy: nothing to read in %s\n", t.root);
-        return 2;
+        goto done;
     }
     size_t found = findings_print(&t.findings);
     if (!is_quiet) report_print(&t.report);
     printf("tidy: %zu files, %zu findings\n", t.files, found);
+    status = found ? 1 : 0;
+done:
     report_release(&t.report);
     arena_release(&t.arena);
-    return found ? 1 : 0;
+    return status;
 }
