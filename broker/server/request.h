@@ -36,7 +36,8 @@ struct request {
     bool is_kept;
     bool holds_conn;
     int64_t started_ns;
-    void *body; /* the decoded request struct of header.api->request */
+    void *body;  /* the decoded request struct of header.api->request */
+    void *state; /* the handler's own, in the arena: what it has so far */
 };
 
 /* Called with the decoded body. */
