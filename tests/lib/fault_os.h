@@ -21,14 +21,6 @@
 #include "base/os.h"
 #include "os_call.h"
 
-struct fault_plan {
-    uint64_t nth;   /* from 1, counted over the calls in `calls`; 0: nothing fails */
-    unsigned calls; /* OS_CALL_BIT()s; 0: all calls */
-    int errnum;     /* EIO, ENOSPC ... */
-    bool is_sticky; /* all later ones fail, too */
-    bool is_torn;   /* a failing write leaves its first half behind */
-};
-
 struct fault_os {
     struct os os; /* hand this out */
     const struct os *inner;

@@ -1,6 +1,9 @@
 /* os_call - the calls of the os table, numbered, so that tests can name those that shall fail. */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum os_call {
     OS_CALL_OPEN,
     OS_CALL_CLOSE,
@@ -35,3 +38,12 @@ enum {
 };
 
 const char *os_call_name(enum os_call call);
+
+/* Which calls fail, and how. */
+struct fault_plan {
+    uint64_t nth;   /* from 1, counted over the calls in `calls`; 0: nothing fails */
+    unsigned calls; /* OS_CALL_BIT()s; 0: all calls */
+    int errnum;     /* EIO, ENOSPC ... */
+    bool is_sticky; /* all later ones fail, too */
+    bool is_torn;   /* a failing write leaves a part behind (a simulated disk always does) */
+};
