@@ -17,6 +17,19 @@
 
 struct image;
 
+/* What most partitions do not have. */
+struct image_partition_extra {
+    const int32_t *removing; /* replicas that a reassignment takes away */
+    int32_t removing_count;
+    const int32_t *adding; /* ... and brings */
+    int32_t adding_count;
+    const int32_t *eligible; /* eligible leader replicas (KIP-966) */
+    int32_t eligible_count;
+    const int32_t *last_known_eligible;
+    int32_t last_known_eligible_count;
+    bool is_recovering; /* from an unclean election */
+};
+
 struct image_partition {
     const int32_t *replicas; /* node ids, preferred leader first */
     int32_t replica_count;
@@ -26,12 +39,13 @@ struct image_partition {
     int32_t leader;                 /* -1: none */
     leader_epoch_t leader_epoch;
     int32_t partition_epoch;
+    const struct image_partition_extra *extra; /* NULL: nothing of it */
 };
 
 struct image_topic {
     const char *name;
     struct uuid id;
-    const struct image_partition *partitions;
+    const struct image_partition *partitions; /* one that no record described has no replicas */
     int32_t partition_count;
     bool is_internal;
 };
@@ -46,6 +60,7 @@ struct image_broker {
         const char *listener;
         const char *host;
         int32_t port;
+        int16_t security_protocol; /* 0: PLAINTEXT */
     } * endpoints;
     int32_t endpoint_count;
 };
@@ -86,5 +101,13 @@ const char *image_config(const struct image *image, enum config_resource_type ty
 void image_each_config(const struct image *image, enum config_resource_type type,
                        struct view resource,
                        void (*fn)(void *arg, const char *key, const char *value), void *arg);
+/* Every resource that has settings. */
+void image_each_config_resource(const struct image *image,
+                                void (*fn)(void *arg, enum config_resource_type type,
+                                           struct view resource),
+                                void *arg);
 /* -1: not finalized. */
 int16_t image_feature(const struct image *image, const char *name);
+size_t image_feature_count(const struct image *image);
+/* The i-th name, in order. */
+const char *image_feature_at(const struct image *image, size_t i, int16_t *level);
