@@ -18,6 +18,8 @@ CLANG := $(firstword $(shell command -v clang clang-14 2>/dev/null) clang)
 CLANGXX := $(firstword $(shell command -v clang++ clang++-14 2>/dev/null) clang++)
 # Evaluated when used: the tool may have been installed by the same run.
 NINJA = $(if $(shell command -v ninja 2>/dev/null),-G Ninja,-G "Unix Makefiles")
+# Debian's own: the client modules belong to it.
+PYTHON := /usr/bin/python3
 QUIET = @packaging/quietly.sh
 
 DEPS := packaging/install-deps.sh
@@ -114,10 +116,10 @@ check-clang: deps-dev ## clang, warnings as errors: unit tests
 check-static: build ## the programs need nothing but the C library
 	@packaging/check-shared-libraries.sh build/bin/*
 
-check-asan: deps-test ## everything under address and undefined behaviour sanitizers
+check-asan: deps-test ## the other tests under address and undefined behaviour sanitizers
 	$(call configure,asan,-DSTELE_TESTS=ON)
 	$(call compile,build/asan)
-	$(call run_tests,build/asan,-LE slow)
+	$(call run_tests,build/asan,-LE 'slow|fault|sim')
 
 check-fault: deps-test ## the n-th call fails, for every n; crashes of a simulated disk
 	$(call configure,asan,-DSTELE_TESTS=ON)
@@ -135,18 +137,18 @@ check-fuzz: fuzz ## each fuzz target for a short time
 check-compat: deps-compat ## stock clients against a real broker
 	$(call configure,release)
 	$(call compile,build,programs)
-	@tests/compat/run.sh
+	@$(PYTHON) tests/compat/run.py --build build
 
 check-bench: deps-test ## the benchmarks run, on a small scale
 	$(call configure,release,-DSTELE_TESTS=ON)
 	$(call compile,build)
-	@tests/bench/run.sh --smoke
+	@$(PYTHON) tests/bench/run.py --build build --smoke
 
 .PHONY: bench
 bench: deps-test ## measure against the baselines
 	$(call configure,release,-DSTELE_TESTS=ON)
 	$(call compile,build)
-	@tests/bench/run.sh
+	@$(PYTHON) tests/bench/run.py --build build
 
 .PHONY: fuzz
 fuzz: deps-dev ## libFuzzer on each target for TIME seconds (default 60)

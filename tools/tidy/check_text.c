@@ -1,11 +1,14 @@
 /* What can be seen without understanding the language. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "checks.h"
 
-enum { COLUMNS_MAX = 100 };
+/* Scripts get more columns: a pipeline cut into pieces is not easier to read. Below HEADLESS_LINES
+ * a .c file may leave it to its header to say what it is. */
+enum { COLUMNS_MAX = 100, SCRIPT_COLUMNS_MAX = 120, HEADLESS_LINES = 100 };
 
 /* Characters, not bytes: continuation bytes of UTF-8 do not count. */
 static int columns(const struct line *line)
@@ -15,9 +18,10 @@ static int columns(const struct line *line)
     return n;
 }
 
-static bool holds_columns(const struct source *s)
+static int columns_max(const struct source *s)
 {
-    return source_is_c(s) || s->kind == SOURCE_SCRIPT;
+    if (source_is_c(s)) return COLUMNS_MAX;
+    return s->kind == SOURCE_SCRIPT ? SCRIPT_COLUMNS_MAX : INT_MAX;
 }
 
 static bool is_makefile(const struct source *s)
@@ -33,9 +37,9 @@ static void check_blanks(const struct source *s, int at, struct findings *f)
         findings_add(f, s->path, at, "trailing-blank", NULL, "blank at the end of the line");
     if (s->kind != SOURCE_PROSE && !is_makefile(s) && strchr(line->text, '\t'))
         findings_add(f, s->path, at, "tab", NULL, "tab: four spaces instead");
-    if (holds_columns(s) && columns(line) > COLUMNS_MAX && !strstr(line->text, "://"))
+    if (columns(line) > columns_max(s) && !strstr(line->text, "://"))
         findings_add(f, s->path, at, "columns", NULL, "%d columns, at most %d", columns(line),
-                     COLUMNS_MAX);
+                     columns_max(s));
 }
 
 /* Split in the middle, so that this file does not hold what it looks for. */
@@ -95,9 +99,9 @@ static void check_frame(const struct source *s, struct findings *f)
 {
     if (s->line_count == 0) return;
     const char *first = s->lines[0].text;
-    if (source_is_c(s) && strncmp(first, "/*", 2) != 0)
-        findings_add(f, s->path, 1, "head-comment", NULL, "open with a comment: what, and why so");
-    if (s->kind == SOURCE_SCRIPT && first[0] != '#' && strncmp(first, "/", 1) != 0)
+    bool needs_head = s->kind == SOURCE_HEADER || s->kind == SOURCE_SCRIPT ||
+                      (s->kind == SOURCE_C && s->line_count >= HEADLESS_LINES);
+    if (needs_head && !strchr(source_is_c(s) ? "/" : "#/\"'", first[0]))
         findings_add(f, s->path, 1, "head-comment", NULL, "open with a comment: what, and why so");
     if (s->lines[s->line_count - 1].len == 0)
         findings_add(f, s->path, (int)s->line_count, "last-line", NULL, "the last line is empty");

@@ -52,8 +52,11 @@ begin; echo "# FIX""ME" | put tests/a.sh; finds mark tests/a.sh:1:
 begin; echo "char t[] = \"/tmp/a-XX""XXXX\";" | code base/a.c; clean "a template of mkstemp"
 begin; echo "see /ho""me/me/notes" | put docs/a.md; finds machine-path docs/a.md:1:
 begin; echo "see https://regist""ry.example/x" | put docs/a.md; finds package-host docs/a.md:1:
-begin; echo "int a;" | put base/a.c; finds head-comment base/a.c:1:
+begin; echo "int a;" | put base/a.c; clean "a short file without a head comment"
+begin; lines 100 "int a;" | put base/a.c; finds head-comment base/a.c:1:
+begin; echo "#pragma once" | put base/a.h; finds head-comment base/a.h:1:
 begin; echo "import os" | put tests/a.py; finds head-comment tests/a.py:1:
+begin; printf '"""What this is."""\n' | put tests/a.py; clean "a docstring is a head comment"
 begin; echo "int a;" | code base/a.h; finds pragma-once base/a.h:1:
 begin; printf 'int a;\n\n' | code base/a.c; finds last-line base/a.c:3:
 
@@ -82,6 +85,12 @@ finds layer broker/controller/a.c:2:
 begin; echo '#include "storage/log.h"' | code client/a.c; finds layer client/a.c:2:
 begin; echo '#include "replication/partition.h"' | code tools/a.c; finds layer tools/a.c:2:
 begin; echo '#include "../storage/log.h"' | code base/a.c; finds layer base/a.c:2:
+begin; echo '#include "../../storage/log.h"' | code broker/server/a.c
+finds layer broker/server/a.c:2:
+begin; echo '#include "../net/loop.h"' | code broker/server/a.c; finds layer broker/server/a.c:2:
+begin; echo '#include "../broker.h"' | code broker/server/handlers/a.c; clean "up inside the layer"
+begin; echo '#include "sub/../../loop.h"' | code broker/server/a.c
+finds layer broker/server/a.c:2:
 begin; echo '# include "storage/log.h"' | code base/a.c; finds layer base/a.c:2:
 begin; echo '#include "record/batch.h"' | code storage/a.c
 echo '#include "group/group.h"' | code broker/server/a.c
