@@ -1,5 +1,6 @@
-/* Input: a byte that picks a message, a byte that picks its version, then the message. What decodes
- * must encode, and decode again to the same bytes; it must also print. */
+/* Input: two bytes that pick a message, a byte that picks its version, then the message; or ffff,
+ * any byte, and a request with its header. What decodes must encode, and decode again to the same
+ * bytes; it must also print. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -9,7 +10,7 @@
 #include "protocol/records.h"
 #include "protocol/text.h"
 
-enum { ARENA_LIMIT = 16 << 20, HEADERS = 255 };
+enum { ARENA_LIMIT = 16 << 20, WITH_HEADER = 0xffff };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,13 +68,14 @@ static void check_request(struct view in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 2) return 0;
-    struct view in = view_of(data + 2, size - 2);
-    if (data[0] == HEADERS) {
+    if (size < 3) return 0;
+    struct view in = view_of(data + 3, size - 3);
+    size_t pick = be16_get(data);
+    if (pick == WITH_HEADER) {
         check_request(in);
         return 0;
     }
-    const struct message *m = pick_message(data[0]);
-    check_message(m, m->version_min + data[1] % (m->version_max - m->version_min + 1), in);
+    const struct message *m = pick_message(pick);
+    check_message(m, m->version_min + data[2] % (m->version_max - m->version_min + 1), in);
     return 0;
 }

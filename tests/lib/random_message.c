@@ -15,7 +15,7 @@ static int64_t random_number(struct rng *rng)
 {
     switch (rng_below(rng, 4)) {
     case 0: return rng_between(rng, -2, 2);
-    case 1: return (int64_t)(1ull << rng_below(rng, 64)) - (int64_t)rng_below(rng, 2);
+    case 1: return (int64_t)((1ull << rng_below(rng, 64)) - rng_below(rng, 2));
     case 2: return rng_between(rng, 0, 1000);
     default: return (int64_t)rng_next(rng);
     }

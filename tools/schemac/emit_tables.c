@@ -146,19 +146,17 @@ static void emit_type(const struct message *m, const struct record_type *t, FILE
     fputs(";\n", out);
     int count = 0;
     uint32_t tagged = 0;
-    if (t->fields) fprintf(out, "static const struct message_field %s_fields[] = {\n", t->c_name);
+    fprintf(out, "static const struct message_field %s_fields[] = {\n", t->c_name);
     for (const struct field *f = t->fields; f; f = f->next, count++) {
         emit_field(t, f, out);
         if (f->tag >= 0) tagged |= f->versions;
     }
-    if (t->fields) fputs("};\n", out);
-    fprintf(out, "const struct message_struct %s_struct = {\n    \"%s\", ", t->c_name, t->c_name);
-    if (t->fields)
-        fprintf(out, "%s_fields", t->c_name);
-    else
-        fputs("NULL", out);
-    fprintf(out, ", &%s_defaults, 0x%x, %d, sizeof(struct %s), %d};\n\n", t->c_name, tagged, count,
-            t->c_name, type_min_bytes_ever(m, t));
+    fputs(count ? "};\n" : "    {0},\n};\n", out);
+    fprintf(out,
+            "const struct message_struct %s_struct = {\n"
+            "    \"%s\", %s_fields, &%s_defaults, 0x%x, %d, sizeof(struct %s), %d};\n\n",
+            t->c_name, t->c_name, t->c_name, t->c_name, tagged, count, t->c_name,
+            type_min_bytes_ever(m, t));
 }
 
 static void emit_message(const struct message *m, FILE *out)
