@@ -1,18 +1,18 @@
 /* The byte-by-byte half of varint.h. */
 #include "varint.h"
 
-/* Base 128, at most max_bytes of it. The byte behind it, or NULL. */
-static const uint8_t *take_base128(const uint8_t *at, const uint8_t *end, int max_bytes,
-                                   uint64_t *out)
+/* A value of at most `bits` bits: neither more bytes than those need, nor a bit beyond them in the
+ * last byte. The byte behind it, or NULL. */
+static const uint8_t *take_base128(const uint8_t *at, const uint8_t *end, int bits, uint64_t *out)
 {
     uint64_t v = 0;
-    for (int i = 0; i < max_bytes && at < end; i++) {
+    for (int shift = 0; shift < bits && at < end; shift += 7) {
         uint8_t byte = *at++;
-        v |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (byte < 0x80) {
-            *out = v;
-            return at;
-        }
+        if (shift + 7 > bits && (byte & 0x7f) >> (bits - shift)) return NULL;
+        v |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte >= 0x80) continue;
+        *out = v;
+        return at;
     }
     return NULL;
 }
@@ -20,17 +20,15 @@ static const uint8_t *take_base128(const uint8_t *at, const uint8_t *end, int ma
 const uint8_t *take_varint_slow(const uint8_t *at, const uint8_t *end, int32_t *out)
 {
     uint64_t v;
-    at = take_base128(at, end, VARINT_MAX_BYTES, &v);
-    if (!at || v > UINT32_MAX) return NULL;
-    *out = unzigzag32((uint32_t)v);
+    at = take_base128(at, end, 32, &v);
+    if (at) *out = unzigzag32((uint32_t)v);
     return at;
 }
 
 const uint8_t *take_varlong_slow(const uint8_t *at, const uint8_t *end, int64_t *out)
 {
     uint64_t v;
-    at = take_base128(at, end, VARLONG_MAX_BYTES, &v);
-    if (!at) return NULL;
-    *out = unzigzag64(v);
+    at = take_base128(at, end, 64, &v);
+    if (at) *out = unzigzag64(v);
     return at;
 }
