@@ -106,6 +106,7 @@ static void apply(struct sim_names *names, const struct sim_change *change)
 void sim_dir_commit(struct sim_inode *dir, size_t count)
 {
     CHECK(count <= dir->change_count);
+    if (count == 0) return;
     for (size_t i = 0; i < count; i++) {
         apply(&dir->disk_names, &dir->changes[i]);
         free(dir->changes[i].name);

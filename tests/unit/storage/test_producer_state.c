@@ -146,8 +146,8 @@ static void check__changes_nothing(void **state)
     struct buf before = {0}, after = {0};
     update(*state, batch(0, 0, 3, 0));
     assert_int_equal(producer_state_encode(*state, &before), OK);
-    check(*state, batch(9, 0, 1, 3));
-    check(*state, batch(0, 3, 1, 3));
+    assert_int_equal(check(*state, batch(9, 0, 1, 3)), OK);
+    assert_int_equal(check(*state, batch(0, 3, 1, 3)), OK);
     assert_int_equal(producer_state_encode(*state, &after), OK);
     assert_true(view_eq(buf_view(&before), buf_view(&after)));
     buf_release(&before);
