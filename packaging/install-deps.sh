@@ -18,7 +18,7 @@ fi
 
 # Names of all installed packages, and of what they provide (one vendor's nodejs brings npm along).
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
-    sed -n -e 's/^installed //' -e t -e d | tr ',' '\n' | sed -e 's/(.*//' -e 's/ //g')
+    sed -n 's/^installed //p' | tr ',' '\n' | sed -e 's/(.*//' -e 's/ //g')
 missing=
 for package in $wanted; do
     printf '%s\n' "$installed" | grep -qxF "$package" || missing="$missing $package"
