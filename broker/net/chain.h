@@ -41,3 +41,17 @@ err_t chain_add_static(struct chain *chain, struct view mem);
 /* Takes the slice's reference over, also on failure. */
 err_t chain_add_slice(struct chain *chain, struct slice *slice);
 static inline size_t chain_left(const struct chain *chain) { return chain->left_bytes; }
+
+/* ---- sending ---- */
+/* The i-th piece, sent or not; i < count. */
+static inline struct chain_piece *chain_piece(struct chain *chain, uint32_t i)
+{
+    return i < CHAIN_INLINE_PIECES ? &chain->inline_pieces[i]
+                                   : &chain->more[i - CHAIN_INLINE_PIECES];
+}
+static inline size_t chain_piece_len(const struct chain_piece *piece)
+{
+    return piece->kind == CHAIN_SLICE ? piece->slice.len : piece->mem.len;
+}
+/* The next n bytes are sent; n <= chain_left(). Pieces are released as soon as they are. */
+void chain_advance(struct chain *chain, size_t n);

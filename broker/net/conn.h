@@ -12,7 +12,8 @@
  * wait to be sent, or while the broker's budget of frame bytes is used up; it goes on by itself.
  *
  * A conn stays valid while somebody holds a reference, also after it was closed: replies are then
- * dropped.
+ * dropped. A reply that is expected holds one; whoever called conn_expect() calls conn_reply() in
+ * any case, and only then done().
  */
 #pragma once
 
@@ -43,14 +44,15 @@ struct reply {
     struct list link;
     struct chain chain;
     bool is_ready;
-    /* Called once: all bytes are in the socket (delivered), or the connection is gone. May free the
-     * embedder. */
+    /* Called once, after conn_reply() and never inside it: all bytes are in the socket (delivered),
+     * or the connection is gone. May free the embedder. */
     void (*done)(struct reply *reply, bool delivered);
 };
 
 /* Takes the next place in the order of replies. */
 void conn_expect(struct conn *conn, struct reply *reply);
-/* The chain is complete (length prefix included); sent as soon as all before it are. */
+/* The chain is complete (length prefix included); sent as soon as all before it are, in this turn
+ * of the loop. An empty chain takes its place and sends nothing. */
 void conn_reply(struct conn *conn, struct reply *reply);
 
 /* No further frame is delivered until conn_release_hold(); counted. */
