@@ -7,10 +7,12 @@
  *   metadata  value: uvarint frame version (1), uvarint type id, uvarint version, message
  *   others    key: int16 version, message     value: int16 version, message
  *
- * In the offsets and transaction sets the version of the key is the type id, of its value too.
- * Control records have the type in their key (int16 version 0, int16 type); their values carry
- * their version as the message's first field, so a value is decoded with the version it begins
- * with, and nothing is skipped before. Views borrow from the input. No state, any thread.
+ * In the offsets and transaction sets the version that the key begins with is the type's id, of the
+ * key and of its value. The embedded set holds what is packed into bytes fields of other messages
+ * (subscription and assignment of a consumer, principal of an envelope), framed like the others.
+ * Control records have their type in the key (RECORD_SET_CONTROL_KEY); their values have the
+ * version as the message's own first field, so read it ahead and skip nothing. Views borrow from
+ * the input. No state, any thread.
  */
 #pragma once
 
