@@ -1,3 +1,4 @@
+/* One row a code, found by its number: there are no gaps between -1 and the last one. */
 #include "kafka_error.h"
 
 struct entry {

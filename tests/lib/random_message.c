@@ -1,3 +1,5 @@
+/* A walk over the tables like the decoder's, with chance in place of input. Structs begin as their
+ * defaults, so fields of other versions and left-out tags need no care. */
 #include "lib/random_message.h"
 
 #include "base/check.h"

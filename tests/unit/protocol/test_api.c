@@ -1,3 +1,5 @@
+/* The table of APIs: every key found, none invented, and the version ranges that clients rely on.
+ */
 #include "wire.h"
 
 #include "protocol/api.h"

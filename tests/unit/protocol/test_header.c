@@ -1,3 +1,5 @@
+/* Request and response headers: which form belongs to which version, and the two exceptions (the
+ * client id, ApiVersions) that decide whether real clients can talk to us. */
 #include "wire.h"
 
 #include "protocol/header.h"

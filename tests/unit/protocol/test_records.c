@@ -1,3 +1,4 @@
+/* Types of records by set and id, and the framing of metadata and control records on disk. */
 #include "wire.h"
 
 #include "base/arena.h"

@@ -1,3 +1,4 @@
+/* JSON must stay JSON whatever bytes a message holds; names and values are compared literally. */
 #include "wire.h"
 
 #include "base/arena.h"
