@@ -237,7 +237,7 @@ static err_t snappy_decompress_block(struct view in, size_t max, struct buf *out
     if (snappy_uncompressed_length(data, in.len, &size) != SNAPPY_OK) return ERR_CORRUPT;
     if (size / SNAPPY_RATIO_MAX > in.len) return ERR_CORRUPT; /* a lie */
     if (size > max) return ERR_TOO_LARGE;
-    TRY(buf_reserve(out, size + 1)); /* never no memory at all */
+    TRY(buf_reserve(out, size));
     if (snappy_uncompress(data, in.len, (char *)out->data + out->len, &size) != SNAPPY_OK)
         return ERR_CORRUPT;
     out->len += size;
@@ -365,7 +365,7 @@ static err_t zstd_decompress(struct workspace *w, struct view in, size_t max, st
     unsigned long long possible = ((unsigned long long)in.len / ZSTD_BLOCK_HEAD + 1) *
                                   ZSTD_BLOCKSIZE_MAX;
     size_t room = (size_t)MIN(MIN(announced, possible), (unsigned long long)max);
-    TRY(buf_reserve(out, room + 1)); /* never no memory at all */
+    TRY(buf_reserve(out, room));
     size_t size = ZSTD_decompressDCtx(w->zstd_out, out->data + out->len, room, in.data, in.len);
     if (!ZSTD_isError(size)) {
         out->len += size;
@@ -407,6 +407,7 @@ err_t decompress_append(enum codec codec, struct view in, size_t max_bytes, stru
     if (codec == CODEC_NONE)
         return in.len > max_bytes ? ERR_TOO_LARGE : buf_append(out, in.data, in.len);
     if (in.len == 0) return ERR_CORRUPT; /* every framing has a header */
+    TRY(buf_reserve(out, 1));            /* so that even nothing has an address */
     struct workspace *w = workspace();
     if (!w) return ERR_NOMEM;
     size_t start = out->len;

@@ -41,7 +41,8 @@ bool codec_level_is_valid(enum codec codec, int level);
 /* Appends `in`, compressed, to `out`. A level outside of the codec's range is ERR_INVALID. */
 err_t compress_append(enum codec codec, int level, struct view in, struct buf *out);
 
-/* Appends what `in` stands for to `out`. The whole of `in` has to be used up.
+/* Appends what `in` stands for to `out`, whose data is not NULL then. The whole of `in` has to be
+ * used up.
  * ERR_TOO_LARGE: more than max_bytes would come out; ERR_CORRUPT: not what the codec says;
  * ERR_UNSUPPORTED: no such codec; ERR_NOMEM. */
 err_t decompress_append(enum codec codec, struct view in, size_t max_bytes, struct buf *out);

@@ -17,7 +17,7 @@ err_t record_iter_init(struct record_iter *it, struct view batch, struct buf *sc
     struct view records;
     TRY(batch_records(batch, &it->header, decompressed_max_bytes, scratch, &records));
     it->at = records.data;
-    it->end = records.data ? records.data + records.len : records.data;
+    it->end = records.data + records.len;
     it->left = it->header.record_count;
     return OK;
 }

@@ -385,6 +385,22 @@ static void batch_check_produced__compressed_rubbish__found_by_walking(void **st
     buf_release(&scratch);
 }
 
+/* A snappy stream of a header and no blocks: sound, and empty. */
+static void batch_check_produced__compressed_nothing__invalid(void **state)
+{
+    (void)state;
+    struct buf batch = {0};
+    assert_ok(buf_append(&batch, kafka_python_snappy, BATCH_HEADER_SIZE));
+    assert_ok(compress_append(CODEC_SNAPPY, 0, view_str(""), &batch));
+    be32_put(batch.data + BATCH_LENGTH, (uint32_t)(batch.len - BATCH_LENGTH_END));
+    seal(batch.data);
+    struct batch_limits l = limits();
+    struct batch_header h;
+    l.walk_compressed = true;
+    assert_err(batch_check_produced(buf_view(&batch), &l, &h), ERR_INVALID);
+    buf_release(&batch);
+}
+
 static void batch_check_produced__decompression_bomb__too_large(void **state)
 {
     (void)state;
@@ -425,6 +441,7 @@ int main(void)
         cmocka_unit_test(batch_check_produced__record_headers__walked),
         cmocka_unit_test(batch_check_produced__compacted_topic__keys_needed),
         cmocka_unit_test(batch_check_produced__compressed_rubbish__found_by_walking),
+        cmocka_unit_test(batch_check_produced__compressed_nothing__invalid),
         cmocka_unit_test(batch_check_produced__decompression_bomb__too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
