@@ -27,8 +27,8 @@ struct proposal {
      * proposal with it. */
     err_t (*decide)(struct proposal *proposal, const struct image *image, struct change *change);
     /* OK: committed and published, `image` is the one that holds it. ERR_NOT_LEADER: ask another
-     * node. ERR_TIMEOUT: may or may not have happened. Otherwise it did not happen. May free the
-     * embedder. */
+     * node. ERR_TIMEOUT, ERR_IO: may or may not have happened. Otherwise it did not happen. May
+     * free the embedder. */
     void (*done)(struct proposal *proposal, err_t err, const struct image *image);
 };
 
@@ -50,9 +50,10 @@ struct proposer_local_options {
 /* Reads the log into the first image (a bad batch in the middle: ERR_CORRUPT with one clear line),
  * tells the subscriber, starts the thread. */
 err_t proposer_open_local(const struct proposer_local_options *options, struct proposer **out);
-/* Finishes what was submitted, ends the thread. */
+/* Finishes what was submitted, ends the thread. NULL is allowed. */
 void proposer_close(struct proposer *proposer);
-/* Any thread. */
+/* Any thread, until proposer_close() is called (done() may submit even then). `proposal` is the
+ * proposer's until done(). After a failure of the disk every proposal ends with ERR_FAILED. */
 void proposer_submit(struct proposer *proposer, struct proposal *proposal);
 /* The newest published image, with a reference for the caller. Any thread; cheap. */
 struct image *proposer_image(struct proposer *proposer);
