@@ -61,7 +61,7 @@ install: ## into PREFIX (default /usr/local), below DESTDIR if given
 	$(QUIET) "install into $(DESTDIR)$(PREFIX)" env DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)'
 
 .PHONY: deb
-deb: ## a Debian package, in build/package/
+deb: deps-package ## a Debian package, in build/package/
 	$(call configure,release)
 	$(call compile,build,programs)
 	$(QUIET) "package" cpack --config build/CPackConfig.cmake -G DEB -B build/package
@@ -73,7 +73,7 @@ clean: ## remove build/
 
 # ---- dependencies, from Debian's packages ----
 
-.PHONY: deps deps-test deps-compat deps-dev
+.PHONY: deps deps-test deps-compat deps-dev deps-package
 deps: ## what building needs
 	@$(DEPS) $(LIST)-build-deps.txt
 deps-test: ## ... and make test, make demo
@@ -84,6 +84,8 @@ deps-compat: deps-test ## ... and the runs with node's client
 	    npm --prefix tests/compat $$([ -f tests/compat/package-lock.json ] && echo ci || echo install) --no-audit --no-fund; fi
 deps-dev: deps-test ## ... and make check, fuzz, coverage, lint
 	@$(DEPS) $(LIST)-dev-deps.txt
+deps-package: deps ## ... and make deb
+	@$(DEPS) $(LIST)-package-deps.txt
 
 # ---- for developers ----
 
