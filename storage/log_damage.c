@@ -1,0 +1,212 @@
+/* Damage is kept as ranges: of offsets, for what must not be served, and of bytes in one segment,
+ * for scans to jump over. Ranges are found by recovery (and by a reader who meets an impossible
+ * header) and kept in the file `damage`, because a clean restart scans nothing:
+ *
+ *   0
+ *   <count>
+ *   <from> <to> <segment base> <position> <end position>
+ *
+ * They vanish with the segment they lie in, or when a truncation takes them away. Apache Kafka's
+ * broker ignores the file.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "file_error.h"
+#include "log_internal.h"
+#include "text_lines.h"
+
+enum { DAMAGE_VERSION = 0, DAMAGE_MAX = 10000, DAMAGE_FILE_MAX_BYTES = 1 << 20 };
+
+static const char damage_name[] = "damage";
+
+/* ---- questions ---- */
+
+bool log_is_damaged_at(const struct log *log, koffset_t offset)
+{
+    for (size_t i = 0; i < log->damage_count; i++) {
+        if (offset >= log->damage[i].from && offset < log->damage[i].to) return true;
+    }
+    return false;
+}
+
+int64_t log_damage_position(const struct log *log, const struct segment *segment, int64_t position)
+{
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < log->damage_count; i++) {
+        const struct log_damage *d = &log->damage[i];
+        if (d->segment_base == segment->base_offset && d->position >= position) {
+            first = MIN(first, d->position);
+        }
+    }
+    return first;
+}
+
+/* Where to go on when damage starts at `position`; -1: it does not. */
+static int64_t damage_end(struct log *log, const struct segment *segment, int64_t position)
+{
+    int64_t end = -1;
+    mutex_lock(&log->lock);
+    for (size_t i = 0; i < log->damage_count; i++) {
+        const struct log_damage *d = &log->damage[i];
+        if (d->segment_base == segment->base_offset && d->position == position) {
+            end = d->end_position;
+        }
+    }
+    mutex_unlock(&log->lock);
+    return end;
+}
+
+err_t log_scan_next(struct log *log, const struct segment *segment, struct segment_scan *scan,
+                    struct batch_header *out)
+{
+    if (log->damage_count > 0) {
+        int64_t end = damage_end(log, segment, scan->next);
+        if (end >= 0) segment_scan_seek(scan, MIN(end, scan->end), scan->end);
+    }
+    return segment_scan_next(scan, out);
+}
+
+/* ---- changes ---- */
+
+err_t log_add_damage(struct log *log, struct log_damage damage)
+{
+    CHECK(damage.from <= damage.to && damage.position <= damage.end_position);
+    if (log->damage_count == DAMAGE_MAX) return ERR_LIMIT;
+    struct log_damage *grown = realloc(log->damage, (log->damage_count + 1) * sizeof *grown);
+    if (!grown) return ERR_NOMEM;
+    log->damage = grown;
+    grown[log->damage_count++] = damage;
+    return OK;
+}
+
+void log_drop_damage(struct log *log, koffset_t start, koffset_t end)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < log->damage_count; i++) {
+        struct log_damage d = log->damage[i];
+        if (d.to <= start || d.from >= end) continue;
+        log->damage[kept++] = d;
+    }
+    log->damage_count = kept;
+}
+
+/* ---- the next good batch ---- */
+
+/* A header that could be true and a checksum that is. */
+static bool is_batch_at(struct segment_scan *scan, int64_t position, koffset_t min_offset,
+                        struct batch_header *out)
+{
+    segment_scan_seek(scan, position, scan->end);
+    if (segment_scan_next(scan, out) != OK) return false;
+    bool is_good = out->base_offset >= min_offset && segment_scan_check_crc(scan, out) == OK;
+    scan->next = position;
+    return is_good;
+}
+
+/* Byte by byte, a window at a time; only places that look like a header are asked further. */
+static err_t search(struct segment_scan *scan, int64_t from, koffset_t min_offset,
+                    struct batch_header *out)
+{
+    struct buf window = {0};
+    int64_t found = -1;
+    err_t err = buf_reserve(&window, SCAN_ALL);
+    for (int64_t at = from; err == OK && found < 0 && at + BATCH_HEADER_SIZE <= scan->end;) {
+        ssize_t n = scan->os->pread(scan->os, scan->fd, window.data,
+                                    (size_t)MIN(SCAN_ALL, scan->end - at), at);
+        if (n < 0) err = ERR_IO;
+        if (n < BATCH_HEADER_SIZE) break;
+        ssize_t last = n - BATCH_HEADER_SIZE;
+        for (ssize_t i = 0; i <= last && found < 0; i++) {
+            struct batch_header header;
+            struct view head = view_of(window.data + i, BATCH_HEADER_SIZE);
+            if (head.data[BATCH_MAGIC] != BATCH_MAGIC_V2) continue;
+            if (batch_header_parse(head, &header) != OK || header.base_offset < min_offset)
+                continue;
+            if (at + i + (int64_t)header.size_bytes > scan->end) continue;
+            if (is_batch_at(scan, at + i, min_offset, out)) found = at + i;
+        }
+        at += last + 1;
+    }
+    buf_release(&window);
+    TRY(err);
+    if (found < 0) return ERR_NOT_FOUND;
+    segment_scan_seek(scan, found, scan->end);
+    return OK;
+}
+
+err_t log_resync(struct segment_scan *scan, koffset_t min_offset, struct batch_header *out)
+{
+    struct batch_header bad;
+    int64_t start = scan->next;
+    /* Mostly the header is right and only a record is not: the next batch is where it should be. */
+    segment_scan_seek(scan, start, scan->end);
+    if (segment_scan_next(scan, &bad) == OK && scan->next < scan->end &&
+        is_batch_at(scan, scan->next, min_offset, out)) {
+        return OK;
+    }
+    return search(scan, start + 1, min_offset, out);
+}
+
+/* ---- the file ---- */
+
+static err_t parse_line(struct view line, struct log_damage *out)
+{
+    struct view words[5];
+    int64_t n[5];
+    if (line_split(line, words, 5) != 5) return ERR_CORRUPT;
+    for (int i = 0; i < 5; i++) {
+        if (!word_to_int(words[i], 0, INT64_MAX, &n[i])) return ERR_CORRUPT;
+    }
+    *out = (struct log_damage){n[0], n[1], n[2], n[3], n[4]};
+    return out->from <= out->to && out->position <= out->end_position ? OK : ERR_CORRUPT;
+}
+
+static err_t parse(struct log *log, struct view text)
+{
+    struct text_lines lines = text_lines_of(text);
+    struct view line;
+    int64_t count;
+    TRY(text_lines_head(&lines, DAMAGE_VERSION, &count));
+    while (text_lines_next(&lines, &line)) {
+        struct log_damage damage;
+        if (line.len == 0) continue;
+        TRY(parse_line(line, &damage));
+        TRY(log_add_damage(log, damage));
+    }
+    return (int64_t)log->damage_count == count ? OK : ERR_CORRUPT;
+}
+
+err_t log_load_damage(struct log *log)
+{
+    char path[PATH_MAX];
+    struct buf text = {0};
+    log_file_path(log, damage_name, path);
+    err_t err = os_read_file(log_os(log), path, DAMAGE_FILE_MAX_BYTES, &text);
+    if (err == OK) err = parse(log, buf_view(&text));
+    buf_release(&text);
+    if (err == ERR_CORRUPT) {
+        diag(DIAG_ERROR, "log", "list of damaged ranges is itself damaged, ignored file=%s", path);
+        log->damage_count = 0;
+    }
+    return err == ERR_NOT_FOUND || err == ERR_CORRUPT ? OK : err;
+}
+
+err_t log_store_damage(struct log *log)
+{
+    char path[PATH_MAX];
+    struct buf text = {0};
+    mutex_lock(&log->lock);
+    err_t err = buf_printf(&text, "%d\n%zu\n", DAMAGE_VERSION, (size_t)log->damage_count);
+    for (size_t i = 0; err == OK && i < log->damage_count; i++) {
+        const struct log_damage *d = &log->damage[i];
+        err = buf_printf(&text, "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n",
+                         d->from, d->to, d->segment_base, d->position, d->end_position);
+    }
+    mutex_unlock(&log->lock);
+    log_file_path(log, damage_name, path);
+    if (err == OK) err = os_replace_file(log_os(log), path, text.data, text.len);
+    buf_release(&text);
+    return err;
+}

@@ -1,0 +1,177 @@
+/* Happy path, on a worker: under `lock` note the end offset and which segments hold unflushed bytes
+ * (with a pin on each descriptor); without it sync the directory if files were made, write the
+ * leader epochs if they changed, fdatasync the segments, oldest first; then count what was covered.
+ * Appends and reads go on all the while. Flushes come one after the other: one that waited finds
+ * little left to do, which is how many waiters share one.
+ *
+ * Failure modes: fdatasync that fails says once that pages were lost and then forgets it, so it is
+ * never tried again: the log is FAILED, and reading stops at the flushed offset. A full disk while
+ * the epoch file is replaced is not unknown state: the flush fails, nothing counts as flushed, the
+ * log works on.
+ */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "file_error.h"
+#include "log_internal.h"
+
+/* What one flush has to cover. */
+struct flush_part {
+    struct segment *segment; /* one reference */
+    struct slice_file *file; /* one reference */
+    int64_t bytes;
+};
+
+struct flush {
+    struct flush_part *parts; /* owned, oldest first */
+    size_t count;
+    koffset_t end_offset;
+    koffset_t segment_base; /* of the active segment, and its end: where the next flush begins */
+    int64_t position;
+    int64_t log_position;
+    uint64_t dir_changes;
+    bool parent_changed;
+    struct buf snapshot; /* of the producers; empty: none is due */
+};
+
+enum { SNAPSHOT_EVERY_BYTES = 64 * 1024 * 1024 };
+
+static err_t gather(struct log *log, struct flush *flush)
+{
+    struct segment *active = log_active(log);
+    if (log->is_failed) return ERR_FAILED;
+    flush->end_offset = log->end_offset;
+    flush->segment_base = active->base_offset;
+    flush->position = active->size_bytes;
+    flush->log_position = log_position(active, active->size_bytes);
+    flush->dir_changes = log->dir_changes;
+    flush->parent_changed = log->parent_changed;
+    flush->parts = calloc(log->segment_count, sizeof *flush->parts);
+    if (!flush->parts) return ERR_NOMEM;
+    for (size_t i = 0; i < log->segment_count; i++) {
+        struct segment *segment = log->segments[i];
+        if (!segment->dirty) continue;
+        segment_ref(segment);
+        slice_file_ref(segment->dirty);
+        flush->parts[flush->count++] = (struct flush_part){segment, segment->dirty,
+                                                           segment->size_bytes};
+    }
+    if (flush->log_position - log->snapshot_position >= SNAPSHOT_EVERY_BYTES) {
+        TRY(producer_state_encode(log->producers, &flush->snapshot));
+    }
+    return OK;
+}
+
+static void flush_release(struct flush *flush)
+{
+    for (size_t i = 0; i < flush->count; i++) {
+        slice_file_unref(flush->parts[i].file);
+        segment_unref(flush->parts[i].segment);
+    }
+    free(flush->parts);
+    buf_release(&flush->snapshot);
+}
+
+static err_t sync_directory(struct log *log, const char *path)
+{
+    int r = log_os(log)->sync_dir(log_os(log), path);
+    if (r >= 0) return OK;
+    file_error(r, "sync", path);
+    return ERR_IO;
+}
+
+static err_t sync_parent(struct log *log)
+{
+    char parent[PATH_MAX];
+    strcpy(parent, log->path);
+    char *slash = strrchr(parent, '/');
+    if (!slash) return sync_directory(log, ".");
+    slash[slash == parent] = 0;
+    return sync_directory(log, parent);
+}
+
+static err_t sync_all(struct log *log, const struct flush *flush)
+{
+    const struct os *os = log_os(log);
+    if (flush->parent_changed) TRY(sync_parent(log));
+    if (flush->dir_changes != log->dir_synced) TRY(sync_directory(log, log->path));
+    TRY(log_write_epochs(log));
+    for (size_t i = 0; i < flush->count; i++) {
+        int r = os->fdatasync(os, flush->parts[i].file->fd);
+        /* Even a full disk: what was delayed until now is lost. */
+        if (r < 0) {
+            handle_error(&flush->parts[i].segment->file, r, "flush");
+            return ERR_IO;
+        }
+    }
+    return OK;
+}
+
+err_t log_write_epochs(struct log *log)
+{
+    struct buf text = {0};
+    char path[PATH_MAX];
+    mutex_lock(&log->lock);
+    bool is_due = log->epochs_changed;
+    err_t err = is_due ? epoch_cache_encode(&log->epochs, &text) : OK;
+    if (err == OK) log->epochs_changed = false;
+    mutex_unlock(&log->lock);
+    if (err == OK && is_due) {
+        log_file_path(log, "leader-epoch-checkpoint", path);
+        err = os_replace_file(log_os(log), path, text.data, text.len);
+    }
+    if (err != OK) {
+        diag(DIAG_ERROR, "log", "cannot write leader epochs log=%s error=\"%s\"", log->path,
+             err_name(err));
+        mutex_lock(&log->lock);
+        log->epochs_changed = true;
+        mutex_unlock(&log->lock);
+    }
+    buf_release(&text);
+    return err;
+}
+
+/* Under `lock`. */
+static void count_flushed(struct log *log, const struct flush *flush)
+{
+    for (size_t i = 0; i < flush->count; i++) {
+        segment_note_flushed(flush->parts[i].segment, flush->parts[i].bytes);
+    }
+    log_count_sizes(log);
+    CHECK(flush->end_offset <= log->end_offset);
+    log->flushed_offset = MAX(log->flushed_offset, flush->end_offset);
+    log->dir_synced = flush->dir_changes;
+    if (flush->parent_changed) log->parent_changed = false;
+    log_add_hint(log, (struct log_hint){flush->segment_base, flush->end_offset, flush->end_offset,
+                                        flush->position, true});
+}
+
+static err_t flush_once(struct log *log, koffset_t *flushed_to)
+{
+    struct flush flush = {0};
+    mutex_lock(&log->lock);
+    err_t err = gather(log, &flush);
+    mutex_unlock(&log->lock);
+    if (err == OK) err = sync_all(log, &flush);
+    if (err == OK && flush.snapshot.len > 0) {
+        log_write_snapshot(log, flush.end_offset, flush.log_position, buf_view(&flush.snapshot));
+    }
+    mutex_lock(&log->lock);
+    if (err == OK) {
+        count_flushed(log, &flush);
+    } else if (err != ERR_NOMEM && err != ERR_NOSPACE) {
+        log_fail(log, err, "flush");
+    }
+    *flushed_to = log->flushed_offset;
+    mutex_unlock(&log->lock);
+    flush_release(&flush);
+    return err;
+}
+
+err_t log_flush(struct log *log, koffset_t *flushed_to)
+{
+    mutex_lock(&log->flush);
+    err_t err = flush_once(log, flushed_to);
+    mutex_unlock(&log->flush);
+    return err;
+}
