@@ -6,6 +6,7 @@
  */
 #include "apply.h"
 
+#include "base/check.h"
 #include "base/diag.h"
 #include "image_impl.h"
 #include "protocol/codec.h"
