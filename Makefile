@@ -30,7 +30,7 @@ SOURCES = $$(git ls-files -co --exclude-standard -- '*.c' '*.h' | while read -r 
 # $(call configure,PRESET,MORE ARGUMENTS) $(call compile,DIRECTORY,TARGET) $(call run_tests,DIRECTORY,MORE)
 configure = $(QUIET) "configure $(1)" cmake --preset $(1) $(NINJA) $(2)
 compile = $(QUIET) "compile $(1)$(if $(2), ($(2)))" cmake --build $(1) -j $(J) $(if $(2),--target $(2))
-run_tests = @ctest --test-dir $(1) -j $(J) -R '$(TESTS)' --output-on-failure --no-tests=error $(2) | \
+run_tests = @ctest --test-dir $(1) -j $(J) -R '$(TESTS)' --timeout 300 --output-on-failure --no-tests=error $(2) | \
             grep --line-buffered -v '^      Start '
 
 # ---- for everybody ----
