@@ -316,9 +316,14 @@ static err_t lz4_decompress(struct workspace *w, struct view in, size_t max, str
 {
     if (!w->lz4_out && LZ4F_isError(LZ4F_createDecompressionContext(&w->lz4_out, LZ4F_VERSION)))
         return ERR_NOMEM;
-    LZ4F_resetDecompressionContext(w->lz4_out);
     struct sink sink = {out, out->len, max};
-    return lz4_frames(w->lz4_out, in, &sink);
+    err_t err = lz4_frames(w->lz4_out, in, &sink);
+    if (err == OK) return OK;
+    /* The library's own reset keeps what an unfinished frame announced, and holds it against the
+     * next frame. */
+    LZ4F_freeDecompressionContext(w->lz4_out);
+    w->lz4_out = NULL;
+    return err;
 }
 
 /* ---- zstd ---- */

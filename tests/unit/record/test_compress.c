@@ -450,6 +450,33 @@ static void decompress_append__flipped_bits__error_or_some_bytes(void **state)
     buf_release(&in);
 }
 
+/* A thread's workspace must not remember what a stream before was refused for. */
+static void decompress_append__after_a_failure__next_stream_is_read(void **state)
+{
+    (void)state;
+    uint8_t *room = malloc(PEER_ROOM);
+    struct buf in = sample(9000, 11);
+    for (size_t c = 0; c < 4; c++) {
+        enum codec codec = compressing[c];
+        struct buf good = {0}, out = {0};
+        assert_ok(compress_append(codec, CODEC_LEVEL_DEFAULT, buf_view(&in), &good));
+        size_t len = peer_compress(codec, buf_view(&in), room);
+        for (size_t cut = 1; cut < len; cut += 7) {
+            assert_err(decompress_append(codec, view_of(room, cut), LIMIT, &out), ERR_CORRUPT);
+            assert_ok(decompress_append(codec, buf_view(&good), LIMIT, &out));
+            assert_true(view_eq(buf_view(&out), buf_view(&in)));
+            buf_clear(&out);
+            assert_err(decompress_append(codec, view_of(room, len), 5000, &out), ERR_TOO_LARGE);
+            assert_ok(decompress_append(codec, buf_view(&good), LIMIT, &out));
+            buf_clear(&out);
+        }
+        buf_release(&good);
+        buf_release(&out);
+    }
+    buf_release(&in);
+    free(room);
+}
+
 static void decompress_append__no_such_codec__unsupported(void **state)
 {
     (void)state;
@@ -511,6 +538,7 @@ int main(void)
         cmocka_unit_test(decompress_append__announced_size_is_a_lie__little_memory),
         cmocka_unit_test(decompress_append__every_truncation__corrupt),
         cmocka_unit_test(decompress_append__flipped_bits__error_or_some_bytes),
+        cmocka_unit_test(decompress_append__after_a_failure__next_stream_is_read),
         cmocka_unit_test(decompress_append__no_such_codec__unsupported),
         cmocka_unit_test(codec_parse__every_name__its_codec),
         cmocka_unit_test(compress_append__many_threads__each_has_its_workspace),
