@@ -58,8 +58,8 @@ static int64_t damage_end(struct log *log, const struct segment *segment, int64_
     return end;
 }
 
-err_t log_scan_next(struct log *log, const struct segment *segment, struct segment_scan *scan,
-                    struct batch_header *out)
+err_t log_next_batch(struct log *log, const struct segment *segment, struct segment_scan *scan,
+                     struct batch_header *out)
 {
     if (log->damage_count > 0) {
         int64_t end = damage_end(log, segment, scan->next);

@@ -148,8 +148,8 @@ err_t log_rebuild_epochs(struct log *log);
 
 /* ---- log_damage.c ---- */
 /* segment_scan_next() over what is known to be damaged. Not under `lock`. */
-err_t log_scan_next(struct log *log, const struct segment *segment, struct segment_scan *scan,
-                    struct batch_header *out);
+err_t log_next_batch(struct log *log, const struct segment *segment, struct segment_scan *scan,
+                     struct batch_header *out);
 /* Whether `offset` is not served. Under `lock`. */
 bool log_is_damaged_at(const struct log *log, koffset_t offset);
 /* Where the first damage at or behind `position` starts; INT64_MAX: none. Under `lock`. */

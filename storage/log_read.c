@@ -201,7 +201,7 @@ static err_t find_batch(struct log *log, struct read *r, struct offset_entry fro
     segment_scan_seek(&scan, from.position, r->size);
     r->bad_offset = from.position > 0 ? from.offset : r->segment->base_offset;
     err_t err;
-    while ((err = log_scan_next(log, r->segment, &scan, header)) == OK) {
+    while ((err = log_next_batch(log, r->segment, &scan, header)) == OK) {
         r->bad_offset = batch_last_offset(header) + 1;
         if (batch_last_offset(header) >= offset) break;
     }

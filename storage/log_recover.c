@@ -214,7 +214,7 @@ static err_t walk_batches(struct recovery *r, struct walk *w)
     int64_t told = w->scan.next;
     while (!w->is_over) {
         struct batch_header header;
-        err_t err = log_scan_next(r->log, segment, &w->scan, &header);
+        err_t err = log_next_batch(r->log, segment, &w->scan, &header);
         if (err == ERR_NOT_FOUND) break;
         if (err == OK) {
             err = judge_batch(r, w, &header);

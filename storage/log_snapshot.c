@@ -153,7 +153,7 @@ static err_t replay_segment(const struct replay *r, struct segment *segment,
 {
     struct batch_header header;
     err_t err;
-    while ((err = log_scan_next(r->log, segment, scan, &header)) == OK) {
+    while ((err = log_next_batch(r->log, segment, scan, &header)) == OK) {
         if (header.base_offset >= r->to) return OK;
         if (batch_last_offset(&header) < r->from) continue;
         struct view whole = {0};
