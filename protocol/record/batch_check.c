@@ -52,6 +52,7 @@ static err_t check_header(const struct batch_header *h)
     if (batch_codec(h) >= CODEC__COUNT) return ERR_UNSUPPORTED;
     if (h->base_offset < 0 || h->record_count <= 0) return ERR_INVALID;
     if ((int64_t)h->last_offset_delta + 1 != h->record_count) return ERR_INVALID;
+    if (h->base_offset > INT64_MAX - h->last_offset_delta) return ERR_INVALID;
     /* Control batches and delete horizons are the broker's own. */
     if (batch_is_control(h) || batch_has_delete_horizon(h)) return ERR_INVALID;
     if (batch_is_log_append_time(h)) return ERR_TIMESTAMP; /* so is this */

@@ -149,6 +149,8 @@ static void batch_check_produced__header_rule_broken__refused(void **state)
     assert_ok(check(&f));
     assert_err(check_with(&f, BATCH_MAGIC, 1, 1), ERR_UNSUPPORTED);
     assert_err(check_with(&f, BATCH_BASE_OFFSET, 8, -1), ERR_INVALID);
+    assert_err(check_with(&f, BATCH_BASE_OFFSET, 8, INT64_MAX - 1), ERR_INVALID);
+    assert_ok(check_with(&f, BATCH_BASE_OFFSET, 8, INT64_MAX - 2));
     assert_err(check_with(&f, BATCH_LAST_OFFSET_DELTA, 4, 3), ERR_INVALID);
     assert_err(check_with(&f, BATCH_LAST_OFFSET_DELTA, 4, 1), ERR_INVALID);
     assert_err(check_with(&f, BATCH_LAST_OFFSET_DELTA, 4, INT32_MAX), ERR_INVALID);
