@@ -3,7 +3,8 @@
  * Bytes are counted when they are kept (a frame that is not whole, or one that waits behind a
  * hold), not when they are announced. Over the threshold, connections stop reading and wait. So
  * that they cannot wait for each other for ever, one of them at a time may go on reading, the
- * overdraft; the threshold leaves room for its frame, so the limit holds. Any thread.
+ * overdraft; the threshold leaves room for its frame. What each loop's last read before brought
+ * comes on top of the limit. Any thread.
  *
  * Whoever waits is counted in `waiting` before it looks a last time, and whoever gives bytes back
  * looks at `waiting` afterwards, so no one is forgotten.

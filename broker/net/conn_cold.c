@@ -93,5 +93,6 @@ void conn_read_cold(struct conn *conn, const struct slice *slice, int64_t pos, s
     };
     conn->cold = read;
     conn->shard->cold_reads++;
+    shard_count_up(&conn->shard->cold_count, 1);
     worker_submit(conn->shard->shared->options.cold_readers, &read->task);
 }

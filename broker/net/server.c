@@ -254,6 +254,7 @@ struct server_stats server_stats(const struct server *server)
         stats.frames += count_of(&shard->frames);
         stats.bytes_in += count_of(&shard->bytes_in);
         stats.bytes_out += count_of(&shard->bytes_out);
+        stats.cold_reads += count_of(&shard->cold_count);
     }
     return stats;
 }

@@ -36,6 +36,7 @@ struct server_stats {
     int connections;
     int64_t connections_accepted, connections_refused, connections_closed_idle;
     int64_t buffered_bytes, frames, bytes_in, bytes_out;
+    int64_t cold_reads; /* times that bytes to be sent had to be fetched from disk first */
 };
 
 err_t server_new(const struct server_options *options, struct server **out);

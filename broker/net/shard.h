@@ -52,7 +52,7 @@ struct shard {
     bool is_stopping;
     void (*quiet)(struct shard *shard); /* not NULL while stopping: nothing of the above is left */
     atomic_int connections;             /* assigned, for the choice of the next one's loop */
-    _Atomic int64_t frames, bytes_in, bytes_out, closed_idle;
+    _Atomic int64_t frames, bytes_in, bytes_out, closed_idle, cold_count;
 };
 
 err_t shard_init(struct shard *shard, struct server_shared *shared, struct loop *loop);

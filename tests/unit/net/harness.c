@@ -162,7 +162,7 @@ void harness_init(struct harness *h)
                     .idle_timeout_ms = -1,
                     .send_buffer_bytes = -1,
                     .receive_buffer_bytes = -1,
-                    .backlog = 128},
+                    .backlog = 1024},
         .service = {h, service_opened, service_frame, service_burst_end, service_closed},
         .slices_are_hot = true,
         .file = {.fd = -1},
