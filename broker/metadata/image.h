@@ -82,6 +82,9 @@ koffset_t image_offset(const struct image *image); /* of the last record applied
 const char *image_cluster_id(const struct image *image);
 int64_t image_next_producer_id(const struct image *image); /* first id of the next block */
 
+/* 1 to 249 of [A-Za-z0-9._-], and not "." or "..": it names a directory, too. */
+enum { TOPIC_NAME_MAX = 249 };
+bool image_is_topic_name(struct view name);
 size_t image_topic_count(const struct image *image);
 size_t image_partition_total(const struct image *image);
 const struct image_topic *image_topic(const struct image *image, struct view name); /* NULL: none */

@@ -151,9 +151,21 @@ static bool is_internal_name(struct view name)
            view_eq(name, view_str("__share_group_state"));
 }
 
+bool image_is_topic_name(struct view name)
+{
+    if (name.len == 0 || name.len > TOPIC_NAME_MAX) return false;
+    if (view_eq(name, view_str(".")) || view_eq(name, view_str(".."))) return false;
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i], lower = c | 0x20;
+        bool is_word = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
+        if (!is_word && c != '.' && c != '_' && c != '-') return false;
+    }
+    return true;
+}
+
 err_t image_add_topic(struct image *image, struct view name, struct uuid id)
 {
-    if (name.len == 0 || uuid_is_zero(id)) return ERR_INVALID;
+    if (!image_is_topic_name(name) || uuid_is_zero(id)) return ERR_INVALID;
     if (image_topic(image, name) || image_topic_by_id(image, id)) return ERR_INVALID;
     struct topic_item *topic = topic_new(name, id, 1);
     topic->topic.is_internal = is_internal_name(name);
