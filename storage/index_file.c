@@ -66,6 +66,12 @@ err_t index_file_load(struct index_file *f)
     return OK;
 }
 
+void index_file_load_prefix(struct index_file *f, uint32_t count)
+{
+    CHECK(f->count == 0);
+    f->count = f->written = f->tail_first = count;
+}
+
 /* ---- append and write ---- */
 
 static uint8_t *tail_at(const struct index_file *f, uint32_t i)
@@ -121,15 +127,13 @@ err_t index_file_write(struct index_file *f)
 err_t index_file_cut(struct index_file *f, uint32_t count)
 {
     CHECK(count <= f->count);
-    if (count < f->written) {
-        const struct os *os = os_of(f);
-        struct slice_file *file;
-        TRY(handle_open(&f->handle, OS_WRITE, &file));
-        int r = os->truncate(os, file->fd, (int64_t)count * f->entry_size);
-        slice_file_unref(file);
-        if (r < 0) return handle_error(&f->handle, r, "truncate");
-        f->written = count;
-    }
+    const struct os *os = os_of(f);
+    struct slice_file *file;
+    TRY(handle_open(&f->handle, OS_WRITE, &file));
+    int r = os->truncate(os, file->fd, (int64_t)MIN(count, f->written) * f->entry_size);
+    slice_file_unref(file);
+    if (r < 0) return handle_error(&f->handle, r, "truncate");
+    f->written = MIN(f->written, count);
     f->count = count;
     f->tail_first = MIN(f->tail_first, count);
     index_file_check(f);

@@ -44,6 +44,9 @@ err_t index_file_append(struct index_file *f, const uint8_t *entry);
 bool index_file_is_due(const struct index_file *f);
 /* Writes what is in memory only. */
 err_t index_file_write(struct index_file *f);
+/* Takes over the first `count` entries of a file that has at least those; the rest stays in the
+ * file until index_file_cut(). */
+void index_file_load_prefix(struct index_file *f, uint32_t count);
 /* Forgets all entries from `count` on, also in the file. */
 err_t index_file_cut(struct index_file *f, uint32_t count);
 

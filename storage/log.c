@@ -107,7 +107,7 @@ void log_count_sizes(struct log *log)
 
 /* ---- open and close ---- */
 
-static void log_free(struct log *log)
+void log_free(struct log *log)
 {
     for (size_t i = 0; i < log->segment_count; i++) segment_unref(log->segments[i]);
     for (size_t i = 0; i < log->removed_count; i++) segment_unref(log->removed[i].segment);

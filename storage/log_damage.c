@@ -210,3 +210,17 @@ err_t log_store_damage(struct log *log)
     buf_release(&text);
     return err;
 }
+
+err_t log_store_damage_if_changed(struct log *log)
+{
+    mutex_lock(&log->lock);
+    bool is_due = log->damage_changed;
+    log->damage_changed = false;
+    mutex_unlock(&log->lock);
+    err_t err = is_due ? log_store_damage(log) : OK;
+    if (err == OK) return OK;
+    mutex_lock(&log->lock);
+    log->damage_changed = true;
+    mutex_unlock(&log->lock);
+    return err;
+}

@@ -96,6 +96,7 @@ static err_t sync_all(struct log *log, const struct flush *flush)
     if (flush->parent_changed) TRY(sync_parent(log));
     if (flush->dir_changes != log->dir_synced) TRY(sync_directory(log, log->path));
     TRY(log_write_epochs(log));
+    TRY(log_store_damage_if_changed(log));
     for (size_t i = 0; i < flush->count; i++) {
         int r = os->fdatasync(os, flush->parts[i].file->fd);
         /* Even a full disk: what was delayed until now is lost. */

@@ -90,6 +90,7 @@ struct log {
     uint64_t dir_changes; /* counts files made; */
     uint64_t dir_synced;  /* those up to here have a durable name */
     bool parent_changed;  /* the directory itself was made */
+    bool has_note;        /* of a truncation; at open only */
     struct uuid topic_id;
 };
 
@@ -117,6 +118,7 @@ size_t log_segment_index(const struct log *log, koffset_t offset);
 err_t log_push_segment(struct log *log, struct segment *segment);
 struct segment *log_new_segment(struct log *log, koffset_t base_offset);
 void log_count_sizes(struct log *log);
+void log_free(struct log *log);
 
 /* ---- log_append.c: what an appended batch changes; also for replay ---- */
 err_t log_note_epoch(struct log *log, const struct batch_header *header);
@@ -162,6 +164,7 @@ void log_drop_damage(struct log *log, koffset_t start, koffset_t end);
 err_t log_resync(struct segment_scan *scan, koffset_t min_offset, struct batch_header *out);
 err_t log_load_damage(struct log *log);
 err_t log_store_damage(struct log *log);
+err_t log_store_damage_if_changed(struct log *log);
 
 /* ---- log_read.c ---- */
 void log_add_hint(struct log *log, struct log_hint hint);
@@ -180,6 +183,7 @@ err_t log_cut_tail(struct log *log, size_t segment_index, int64_t position, int6
 /* ---- log_truncate.c ---- */
 /* Whether a truncation of ours explains that the log ends at `end` and not at `expected`. */
 bool log_was_truncated(const struct log *log, koffset_t end, koffset_t expected);
+void log_drop_truncation_note(struct log *log);
 
 /* ---- log_recover.c ---- */
 err_t log_recover(struct log *log, const struct log_options *options);

@@ -104,6 +104,7 @@ static void see(void *arg, const char *name)
     if (strcmp(name, "partition.metadata") == 0) l->has_metadata = true;
     if (strcmp(name, "leader-epoch-checkpoint") == 0) l->has_epochs = true;
     if (strcmp(name, "damage") == 0) l->has_damage = true;
+    if (strcmp(name, "last-truncation") == 0) l->log->has_note = true;
     if (has_suffix(name, ".deleted") || has_suffix(name, ".tmp")) {
         l->err = doom(l, name);
     } else if (parse_name(name, &file) && file.kind != FILE_OTHER) {

@@ -440,6 +440,7 @@ err_t log_recover(struct log *log, const struct log_options *options)
     log_count_sizes(log);
     TRY(recover_state(&r, epochs));
     if (log->damage_count != damage_before) TRY(log_store_damage(log));
+    if (log->has_note && options->recovery_point <= log->end_offset) log_drop_truncation_note(log);
     struct segment *active = log_active(log);
     log->opened_position = log_position(active, active->size_bytes);
     log->snapshot_position = log->opened_position;

@@ -101,6 +101,23 @@ err_t offset_index_truncate(struct offset_index *index, koffset_t offset)
     return read_last(index);
 }
 
+err_t offset_index_load_below(struct offset_index *index, struct offset_index *from,
+                              koffset_t offset)
+{
+    uint32_t keep = from->file.count;
+    CHECK(from->file.written == from->file.count);
+    if (keep > 0 && from->last.offset >= offset) {
+        TRY(index_file_rank(&from->file, offset_is_below, offset - from->base_offset, &keep));
+    }
+    index_file_load_prefix(&index->file, keep);
+    return read_last(index);
+}
+
+err_t offset_index_trim(struct offset_index *index)
+{
+    return index_file_cut(&index->file, index->file.count);
+}
+
 err_t offset_index_lookup(struct offset_index *index, koffset_t offset, struct offset_entry *out)
 {
     *out = (struct offset_entry){index->base_offset, 0};

@@ -30,6 +30,12 @@ err_t offset_index_create(struct offset_index *index);
 /* Takes over the file. ERR_NOT_FOUND or ERR_CORRUPT (length, last entry beyond the log's size, zero
  * tail): make it anew. */
 err_t offset_index_load(struct offset_index *index, int64_t log_size);
+/* Takes over what `from`, complete in the same file, has below `offset`; the rest stays in the file
+ * until offset_index_trim(). */
+err_t offset_index_load_below(struct offset_index *index, struct offset_index *from,
+                              koffset_t offset);
+/* Cuts the file to the entries there are. */
+err_t offset_index_trim(struct offset_index *index);
 /* Reads every entry: ERR_CORRUPT unless offsets and positions rise strictly. */
 err_t offset_index_verify(struct offset_index *index);
 

@@ -23,6 +23,7 @@
 #include "base/os.h"
 #include "file_error.h"
 #include "log_config.h"
+#include "segment_scan.h"
 
 static const int64_t reserve_after_bytes = 256 * 1024;
 static const int64_t reserve_max_bytes = 64 * 1024 * 1024;
@@ -215,6 +216,77 @@ void segment_note_flushed(struct segment *s, int64_t bytes)
         s->dirty = NULL;
     }
     segment_check(s);
+}
+
+/* ---- truncate ---- */
+
+/* What the batches behind the last index entry add to it. */
+static err_t count_tail(struct segment *s, int fd)
+{
+    struct segment_scan scan;
+    struct batch_header header;
+    segment_scan_init(&scan, os_of(s), fd, SCAN_HEADERS);
+    segment_scan_seek(&scan, s->offsets.last.position, s->size_bytes);
+    err_t err;
+    while ((err = segment_scan_next(&scan, &header)) == OK) {
+        s->bytes_since_index += (int64_t)header.size_bytes;
+        if (header.max_timestamp > s->newest.timestamp) {
+            s->newest = (struct time_entry){header.max_timestamp, batch_last_offset(&header)};
+        }
+    }
+    segment_scan_release(&scan);
+    /* Where damage makes headers unreadable, the index is a bit off: it is sparse anyway. */
+    return err == ERR_IO || err == ERR_NOMEM ? err : OK;
+}
+
+static err_t take_over(struct segment *s, struct segment *old)
+{
+    struct slice_file *file;
+    TRY(offset_index_load_below(&s->offsets, &old->offsets, s->end_offset));
+    TRY(time_index_load_below(&s->times, &old->times, s->end_offset));
+    TRY(txn_index_load_below(&s->txns, &old->txns, s->end_offset));
+    s->newest = s->times.last;
+    TRY(segment_pin(old, &file));
+    err_t err = count_tail(s, file->fd);
+    slice_file_unref(file);
+    return err;
+}
+
+err_t segment_new_below(const struct segment_options *options, struct segment *old,
+                        koffset_t end_offset, int64_t position, struct segment **out)
+{
+    CHECK(position <= old->size_bytes && end_offset >= old->base_offset);
+    struct segment *s = segment_new(options, old->base_offset);
+    s->end_offset = end_offset;
+    s->size_bytes = position;
+    s->flushed_bytes = MIN(old->flushed_bytes, position);
+    s->log_position = old->log_position;
+    s->created_ms = old->created_ms;
+    s->roll_timestamp = position > 0 ? old->roll_timestamp : -1;
+    s->roll_jitter_ms = old->roll_jitter_ms;
+    if (s->flushed_bytes < position) {
+        s->dirty = old->dirty; /* the descriptor that saw the writes sees their errors */
+        slice_file_ref(s->dirty);
+    }
+    err_t err = take_over(s, old);
+    if (err != OK) {
+        segment_unref(s);
+        return err;
+    }
+    *out = s;
+    return OK;
+}
+
+err_t segment_cut_files(struct segment *s)
+{
+    struct slice_file *file;
+    TRY(offset_index_trim(&s->offsets));
+    TRY(time_index_trim(&s->times));
+    TRY(txn_index_trim(&s->txns));
+    TRY(handle_open(&s->file, OS_WRITE, &file));
+    int r = os_of(s)->truncate(os_of(s), file->fd, s->size_bytes);
+    slice_file_unref(file);
+    return r < 0 ? handle_error(&s->file, r, "truncate") : OK;
 }
 
 /* ---- read ---- */

@@ -79,6 +79,13 @@ err_t segment_trim(struct segment *segment);
 /* A flush has covered the first `bytes`. */
 void segment_note_flushed(struct segment *segment, int64_t bytes);
 
+/* A segment of the same base that ends at `position`, where the batch with `end_offset` began; takes
+ * over what of the indexes and of the unflushed state lies before. The old one stays readable; the
+ * files are cut by segment_cut_files(). Every index entry of the old one must be in its files. */
+err_t segment_new_below(const struct segment_options *options, struct segment *old,
+                        koffset_t end_offset, int64_t position, struct segment **out);
+err_t segment_cut_files(struct segment *segment);
+
 /* Reference for reading. */
 err_t segment_pin(struct segment *segment, struct slice_file **out);
 /* The largest timestamp, read from the time index when it is not known yet. */

@@ -101,6 +101,22 @@ err_t time_index_truncate(struct time_index *index, koffset_t offset)
     return read_last(index);
 }
 
+err_t time_index_load_below(struct time_index *index, struct time_index *from, koffset_t offset)
+{
+    uint32_t keep = from->file.count;
+    CHECK(from->file.written == from->file.count);
+    if (keep > 0 && from->last.offset >= offset) {
+        TRY(index_file_rank(&from->file, offset_is_below, offset - from->base_offset, &keep));
+    }
+    index_file_load_prefix(&index->file, keep);
+    return read_last(index);
+}
+
+err_t time_index_trim(struct time_index *index)
+{
+    return index_file_cut(&index->file, index->file.count);
+}
+
 err_t time_index_lookup(struct time_index *index, time_ms_t timestamp, struct time_entry *out)
 {
     *out = (struct time_entry){-1, index->base_offset};

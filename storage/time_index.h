@@ -29,6 +29,11 @@ void time_index_release(struct time_index *index);
 err_t time_index_create(struct time_index *index);
 /* ERR_NOT_FOUND or ERR_CORRUPT (length, zero tail): make it anew. */
 err_t time_index_load(struct time_index *index);
+/* Takes over what `from`, complete in the same file, has below `offset`; the rest stays in the file
+ * until time_index_trim(). */
+err_t time_index_load_below(struct time_index *index, struct time_index *from, koffset_t offset);
+/* Cuts the file to the entries there are. */
+err_t time_index_trim(struct time_index *index);
 /* Reads every entry: ERR_CORRUPT unless timestamps and offsets rise. */
 err_t time_index_verify(struct time_index *index);
 

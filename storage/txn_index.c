@@ -102,21 +102,31 @@ static bool count_below(void *arg, const struct txn_entry *entry)
     return true;
 }
 
-err_t txn_index_truncate(struct txn_index *index, koffset_t offset)
+err_t txn_index_load_below(struct txn_index *index, struct txn_index *from, koffset_t offset)
 {
-    if (index->count == 0) return OK;
     struct txn_cut cut = {offset, -1, 0};
-    TRY(txn_index_each(index, count_below, &cut));
-    if (cut.keep == index->count) return OK;
-    const struct os *os = handle_os(&index->handle);
-    struct slice_file *file;
-    TRY(handle_open(&index->handle, OS_WRITE, &file));
-    int r = os->truncate(os, file->fd, (int64_t)cut.keep * TXN_ENTRY_BYTES);
-    slice_file_unref(file);
-    if (r < 0) return handle_error(&index->handle, r, "truncate");
+    TRY(txn_index_each(from, count_below, &cut));
     index->count = cut.keep;
     index->last_offset = cut.last_offset;
     return OK;
+}
+
+err_t txn_index_trim(struct txn_index *index)
+{
+    const struct os *os = handle_os(&index->handle);
+    struct slice_file *file;
+    err_t err = handle_open(&index->handle, OS_WRITE, &file);
+    if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
+    int r = os->truncate(os, file->fd, (int64_t)index->count * TXN_ENTRY_BYTES);
+    slice_file_unref(file);
+    return r < 0 ? handle_error(&index->handle, r, "truncate") : OK;
+}
+
+err_t txn_index_truncate(struct txn_index *index, koffset_t offset)
+{
+    if (index->count == 0 || index->last_offset < offset) return OK;
+    TRY(txn_index_load_below(index, index, offset));
+    return txn_index_trim(index);
 }
 
 static err_t each_in(struct txn_index *index, int fd,

@@ -35,6 +35,10 @@ void txn_index_release(struct txn_index *index);
 err_t txn_index_load(struct txn_index *index);
 /* One write; the file is created with the first entry. */
 err_t txn_index_append(struct txn_index *index, const struct txn_entry *entry);
+/* Takes over what `from` has below `offset`; the rest stays in the file until txn_index_trim(). */
+err_t txn_index_load_below(struct txn_index *index, struct txn_index *from, koffset_t offset);
+/* Cuts the file to the entries there are, if there is one. */
+err_t txn_index_trim(struct txn_index *index);
 /* Forgets entries whose marker is at `offset` or above. */
 err_t txn_index_truncate(struct txn_index *index, koffset_t offset);
 /* Each entry in order until fn returns false. */

@@ -1,0 +1,193 @@
+/* By time: segments whose newest record is older are passed over, the time index tells from which
+ * offset on the rest of one can matter, headers are read from there, and in the first batch whose
+ * largest timestamp is late enough the records themselves are looked at.
+ *
+ * Timestamps are the producers' and need not rise; "first" is by offset. As in log_read.c, a
+ * surprise in a log that has changed meanwhile means: again.
+ */
+#include "base/check.h"
+#include "log_internal.h"
+#include "record/record.h"
+
+enum { SEARCH_TRIES = 8, DECOMPRESSED_MAX_BYTES = 1 << 30 };
+
+struct search {
+    time_ms_t timestamp;
+    koffset_t start, limit;
+    bool wants_max; /* the largest timestamp of one batch, instead of the first late enough */
+    /* where to look */
+    struct segment *segment; /* one reference */
+    struct slice_file *file; /* one reference */
+    uint64_t generation;
+    bool is_sealed;
+    int64_t size;
+    koffset_t segment_end;
+    struct offset_entry from;
+};
+
+static void search_release(struct search *s)
+{
+    if (s->file) slice_file_unref(s->file);
+    segment_unref(s->segment);
+    s->file = NULL;
+    s->segment = NULL;
+}
+
+/* The index entry from which on records can be as late as that. */
+static err_t look_up(struct search *s)
+{
+    struct time_entry entry;
+    TRY(time_index_lookup(&s->segment->times, s->timestamp, &entry));
+    koffset_t offset = entry.timestamp < 0 ? s->segment->base_offset : entry.offset;
+    return offset_index_lookup(&s->segment->offsets, offset, &s->from);
+}
+
+/* Under `lock`. */
+static err_t take(struct log *log, struct search *s, struct segment *segment)
+{
+    TRY(segment_pin(segment, &s->file));
+    segment_ref(segment);
+    s->segment = segment;
+    s->generation = log->generation;
+    s->is_sealed = segment->is_sealed;
+    s->size = segment->size_bytes;
+    s->segment_end = segment->end_offset;
+    s->limit = MIN(s->limit, log->end_offset);
+    s->start = MAX(s->start, log->start_offset);
+    return s->is_sealed ? OK : look_up(s);
+}
+
+/* ---- in one batch ---- */
+
+static err_t look_into(struct search *s, struct view batch, struct log_timestamp_match *out)
+{
+    struct record_iter it;
+    struct record record;
+    struct buf scratch = {0};
+    err_t err = record_iter_init(&it, batch, &scratch, DECOMPRESSED_MAX_BYTES);
+    while (err == OK && (err = record_iter_next(&it, &record)) == OK) {
+        if (record.offset >= s->limit) break;
+        bool is_match = s->wants_max ? record.timestamp > out->timestamp
+                                     : record.timestamp >= s->timestamp;
+        if (!is_match || record.offset < s->start) continue;
+        *out = (struct log_timestamp_match){record.offset, record.timestamp,
+                                            it.header.leader_epoch};
+        if (!s->wants_max) break;
+    }
+    buf_release(&scratch);
+    if (err == OK || err == ERR_NOT_FOUND) return OK;
+    return err == ERR_NOMEM ? err : ERR_DAMAGED;
+}
+
+/* ---- in one segment ---- */
+
+static err_t scan_segment(struct log *log, struct search *s, struct segment_scan *scan,
+                          struct log_timestamp_match *out)
+{
+    struct batch_header header;
+    err_t err;
+    while ((err = log_next_batch(log, s->segment, scan, &header)) == OK) {
+        if (header.base_offset >= s->limit) return OK;
+        if (batch_last_offset(&header) < s->start) continue;
+        if (header.max_timestamp < s->timestamp) continue;
+        struct view batch;
+        TRY(segment_scan_batch(scan, &header, &batch));
+        TRY(look_into(s, batch, out));
+        if (out->offset >= 0) return OK;
+    }
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static err_t search_segment(struct log *log, struct search *s, struct log_timestamp_match *out)
+{
+    struct segment_scan scan;
+    if (s->is_sealed) TRY(look_up(s));
+    segment_scan_init(&scan, log_os(log), s->file->fd, SCAN_HEADERS);
+    segment_scan_seek(&scan, s->from.position, s->size);
+    err_t err = scan_segment(log, s, &scan, out);
+    segment_scan_release(&scan);
+    bool is_bad = err == ERR_CORRUPT || err == ERR_SHORT || err == ERR_UNSUPPORTED;
+    return is_bad ? ERR_DAMAGED : err;
+}
+
+static bool has_changed(struct log *log, const struct search *s)
+{
+    mutex_lock(&log->lock);
+    bool has = log->generation != s->generation ||
+               log->segments[0]->base_offset > s->segment->base_offset;
+    mutex_unlock(&log->lock);
+    return has;
+}
+
+/* ---- the row ---- */
+
+/* The first segment at or behind `base` that can hold a match; none: s->segment stays NULL. */
+static err_t next_segment(struct log *log, struct search *s, koffset_t base)
+{
+    err_t err = OK;
+    mutex_lock(&log->lock);
+    for (size_t i = 0; i < log->segment_count && !s->segment && err == OK; i++) {
+        struct segment *segment = log->segments[i];
+        if (segment->base_offset < base || segment->end_offset <= s->start) continue;
+        if (segment->base_offset >= s->limit) break;
+        if (segment_max_timestamp(segment) >= s->timestamp) err = take(log, s, segment);
+    }
+    mutex_unlock(&log->lock);
+    return err;
+}
+
+/* ERR_AGAIN: the log has changed under the search. */
+static err_t search_once(struct log *log, struct search *s, struct log_timestamp_match *out)
+{
+    koffset_t base = 0;
+    for (;;) {
+        TRY(next_segment(log, s, base));
+        if (!s->segment) return OK;
+        base = s->segment->base_offset + 1;
+        err_t err = search_segment(log, s, out);
+        bool is_again = err != OK && err != ERR_NOMEM && has_changed(log, s);
+        search_release(s);
+        if (is_again) return ERR_AGAIN;
+        TRY(err);
+        if (out->offset >= 0) return OK;
+    }
+}
+
+err_t log_find_timestamp(struct log *log, time_ms_t timestamp, koffset_t limit_offset,
+                         struct log_timestamp_match *out)
+{
+    err_t err = ERR_AGAIN;
+    for (int i = 0; err == ERR_AGAIN && i < SEARCH_TRIES; i++) {
+        struct search s = {.timestamp = timestamp, .limit = limit_offset};
+        *out = (struct log_timestamp_match){-1, -1, -1};
+        err = search_once(log, &s, out);
+        search_release(&s);
+    }
+    return err == ERR_AGAIN ? ERR_IO : err;
+}
+
+/* The largest timestamp of all segments; -1: no records. */
+static time_ms_t largest(struct log *log)
+{
+    time_ms_t timestamp = -1;
+    mutex_lock(&log->lock);
+    for (size_t i = 0; i < log->segment_count; i++) {
+        timestamp = MAX(timestamp, segment_max_timestamp(log->segments[i]));
+    }
+    mutex_unlock(&log->lock);
+    return timestamp;
+}
+
+err_t log_find_max_timestamp(struct log *log, struct log_timestamp_match *out)
+{
+    err_t err = ERR_AGAIN;
+    for (int i = 0; err == ERR_AGAIN && i < SEARCH_TRIES; i++) {
+        *out = (struct log_timestamp_match){-1, -1, -1};
+        time_ms_t timestamp = largest(log);
+        if (timestamp < 0) return OK;
+        struct search s = {.timestamp = timestamp, .limit = INT64_MAX, .wants_max = true};
+        err = search_once(log, &s, out);
+        search_release(&s);
+    }
+    return err == ERR_AGAIN ? ERR_IO : err;
+}
