@@ -343,7 +343,9 @@ err_t broker_settings_overlay(const struct broker_settings *base, const struct i
     CHECK(base->values->is_finished);
     struct broker_settings_values *values = values_new();
     if (!values) return ERR_NOMEM;
-    values->base = broker_settings_ref(base);
+    /* The static texts are the first one's: an overlay of an overlay does not need the one between.
+     */
+    values->base = broker_settings_ref(base->values->base ? base->values->base : base);
     for (size_t i = 0; i < broker_setting_table.count; i++) {
         values->rows[i] = base->values->rows[i];
         values->rows[i].at[LEVEL_NODE] = (struct settings_text){0};
