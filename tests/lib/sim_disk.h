@@ -77,7 +77,8 @@ struct sim_disk_stats {
     uint64_t calls[OS_CALL__COUNT];
     uint64_t total_calls;
     uint64_t injected; /* failures by plan, by chance or for want of room */
-    int handles;       /* open now */
+    uint64_t failed_syncs; /* fsync and fdatasync among those */
+    int handles;           /* open now */
     int mappings;
     int64_t used_bytes;
 };

@@ -185,9 +185,10 @@ static int sync_file(const struct os *os, int fd, enum os_call call)
     bool lies = d->lying_calls & OS_CALL_BIT(call);
     if (!inode)
         r = r ? r : -EBADF;
-    else if (r && !was_stopped && !d->is_stopped)
+    else if (r && !was_stopped && !d->is_stopped) {
         sim_inode_sync_failed(inode, &d->rng, rng_chance(&d->rng, 500));
-    else if (!r && !lies)
+        d->stats.failed_syncs++;
+    } else if (!r && !lies)
         sim_inode_sync(inode);
     return (int)end_fd(d, call, fd, 0, 0, r);
 }

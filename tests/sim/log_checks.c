@@ -1,0 +1,248 @@
+/* Is what the log says what the model knows? */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "log_world.h"
+
+enum { READ_BYTES_MAX = 30000 };
+
+static koffset_t readable_end(const struct world *w)
+{
+    return log_offsets(w->log).is_failed ? w->model.flushed : w->model.end;
+}
+
+/* Compares bytes that begin with the item at `at`; returns the index behind the last whole one. The
+ * last batch may be cut. */
+static size_t compare(struct world *w, struct view bytes, size_t at)
+{
+    while (bytes.len) {
+        if (at == w->model.count) world_violation(w, "%zu bytes behind the last batch", bytes.len);
+        const struct model_item *item = &w->model.items[at];
+        size_t size = item->header.size_bytes, len = MIN(size, bytes.len);
+        if (memcmp(bytes.data, item->bytes, len) != 0)
+            world_violation(w, "other bytes at offset %lld", (long long)item->header.base_offset);
+        bytes = view_of(bytes.data + len, bytes.len - len);
+        if (len == size) at++;
+    }
+    return at;
+}
+
+/* In a gap (a follower got none) the asked offset does, too. */
+static void check_start(struct world *w, koffset_t asked, koffset_t start,
+                        const struct model_item *item)
+{
+    koffset_t base = item->header.base_offset;
+    if (start != base && !(asked < base && start == asked))
+        world_violation(w, "read at %lld starts at %lld, not %lld", (long long)asked,
+                        (long long)start, (long long)base);
+}
+
+/* One read at `offset`; returns the index behind the last whole batch, or SIZE_MAX after an error
+ * that was excused. */
+static size_t read_and_compare(struct world *w, koffset_t offset, koffset_t limit, size_t max_bytes)
+{
+    struct log_read read;
+    struct buf bytes = {0};
+    size_t at = log_model_find(&w->model, offset), next = SIZE_MAX;
+    err_t err = log_read(w->log, offset, limit, max_bytes, true, &read);
+    if (world_excuses(w, err)) return SIZE_MAX;
+    err = log_read_bytes(w->log, &read.slice, &bytes);
+    if (!world_excuses(w, err)) {
+        if (at == w->model.count) world_violation(w, "nothing is at %lld", (long long)offset);
+        check_start(w, offset, read.start_offset, &w->model.items[at]);
+        if (bytes.len != read.slice.len) world_violation(w, "a slice of another length");
+        next = compare(w, buf_view(&bytes), at);
+        if (next == at)
+            world_violation(w, "no whole batch at %lld: %zu bytes", (long long)offset, bytes.len);
+        if (w->model.items[next - 1].last_offset >= limit)
+            world_violation(w, "read past the limit %lld", (long long)limit);
+    }
+    slice_release(&read.slice);
+    buf_release(&bytes);
+    return next;
+}
+
+void world_check_range(struct world *w, koffset_t from, koffset_t to)
+{
+    while (from < to) {
+        size_t next = read_and_compare(w, from, to, rng_below(&w->rng, READ_BYTES_MAX));
+        if (next == SIZE_MAX) return;
+        from = w->model.items[next - 1].last_offset + 1;
+    }
+}
+
+void world_check_read(struct world *w)
+{
+    koffset_t limit = readable_end(w);
+    struct log_read read;
+    w->doing = "read";
+    if (rng_chance(&w->rng, 100)) {
+        koffset_t offset = rng_chance(&w->rng, 500) ? w->model.start - 1 : w->model.end + 1;
+        err_t err = log_read(w->log, offset, w->model.end, 1000, true, &read);
+        if (err == OK) world_violation(w, "read outside of the log at %lld", (long long)offset);
+        if (err != ERR_RANGE) (void)world_excuses(w, err);
+        return;
+    }
+    if (w->model.start >= limit) return;
+    koffset_t offset = rng_between(&w->rng, w->model.start, limit - 1);
+    if (rng_chance(&w->rng, 100))
+        world_check_range(w, w->model.start, limit);
+    else
+        (void)read_and_compare(w, offset, limit, rng_below(&w->rng, READ_BYTES_MAX));
+}
+
+void world_check_timestamps(struct world *w)
+{
+    struct log_timestamp_match match;
+    w->doing = "find timestamp";
+    if (log_offsets(w->log).is_failed) return;
+    time_ms_t target = w->now_ms - (int64_t)rng_below(&w->rng, 20000);
+    koffset_t expected = log_model_find_timestamp(&w->model, target);
+    if (world_excuses(w, log_find_timestamp(w->log, target, w->model.end, &match))) return;
+    if (match.offset != expected)
+        world_violation(w, "timestamp %lld found at %lld, not %lld", (long long)target,
+                        (long long)match.offset, (long long)expected);
+    if (expected >= 0 && match.timestamp < target) world_violation(w, "found an older timestamp");
+}
+
+void world_check_epochs(struct world *w)
+{
+    w->doing = "epochs";
+    size_t first = log_model_find(&w->model, w->model.start), count = w->model.acked;
+    if (first >= count) return;
+    size_t at = first + rng_below(&w->rng, count - first);
+    const struct model_item *item = &w->model.items[at];
+    leader_epoch_t epoch = item->header.leader_epoch, found;
+    koffset_t offset = MAX(item->header.base_offset, w->model.start), end, expected = w->model.end;
+    for (size_t i = count; i > at; i--)
+        if (w->model.items[i - 1].header.leader_epoch > epoch)
+            expected = w->model.items[i - 1].header.base_offset;
+    if (log_epoch_of(w->log, offset) != epoch)
+        world_violation(w, "leader epoch of %lld is %d, not %d", (long long)offset,
+                        log_epoch_of(w->log, offset), epoch);
+    if (world_excuses(w, log_epoch_end(w->log, epoch, &found, &end))) return;
+    if (found != epoch || end != expected)
+        world_violation(w, "epoch %d ends at %lld, not %lld", epoch, (long long)end,
+                        (long long)expected);
+}
+
+/* Every aborted transaction that has data in the range is named, and no other. */
+static void check_aborted(struct world *w, koffset_t from, koffset_t to)
+{
+    struct aborted_txn *txns = NULL;
+    size_t count = 0;
+    if (world_excuses(w, log_aborted_txns(w->log, from, to, &txns, &count))) return;
+    size_t right = 0;
+    for (size_t i = 0; i < w->model.acked; i++) {
+        const struct model_item *marker = &w->model.items[i];
+        if (marker->kind != ITEM_ABORT || marker->last_offset < from) continue;
+        koffset_t first = -1;
+        for (size_t k = 0; k < i; k++) {
+            const struct model_item *item = &w->model.items[k];
+            if (item->header.producer_id != marker->header.producer_id) continue;
+            if (item->kind != ITEM_DATA)
+                first = -1;
+            else if (first < 0)
+                first = item->header.base_offset;
+        }
+        if (first < 0 || first >= to) continue;
+        bool is_named = false;
+        for (size_t k = 0; k < count; k++)
+            is_named |= txns[k].producer_id == marker->header.producer_id &&
+                        txns[k].first_offset == first;
+        if (!is_named)
+            world_violation(w, "aborted transaction of %lld from %lld is not named in [%lld, %lld)",
+                            (long long)marker->header.producer_id, (long long)first,
+                            (long long)from, (long long)to);
+        right++;
+    }
+    if (right != count)
+        world_violation(w, "%zu aborted transactions are named, not %zu", count, right);
+    free(txns);
+}
+
+void world_check_txns(struct world *w)
+{
+    w->doing = "transactions";
+    koffset_t stable = world_stable_end(w), unstable = log_offsets(w->log).first_unstable;
+    if (unstable != (stable == w->model.end ? -1 : stable))
+        world_violation(w, "first unstable offset is %lld, not %lld", (long long)unstable,
+                        (long long)stable);
+    koffset_t to = rng_between(&w->rng, w->model.start, w->model.end);
+    check_aborted(w, rng_between(&w->rng, w->model.start, to), to);
+}
+
+void world_check_slices(struct world *w)
+{
+    w->doing = "held slice";
+    for (int i = 0; i < SLICES; i++) {
+        struct held_slice *held = &w->slices[i];
+        struct buf bytes = {0};
+        if (!held->slice.file) continue;
+        if (!world_excuses(w, log_read_bytes(w->log, &held->slice, &bytes)) &&
+            !view_eq(buf_view(&bytes), buf_view(&held->expected)))
+            world_violation(w, "the bytes of a slice changed");
+        buf_release(&bytes);
+    }
+}
+
+/* ---- after an open ---- */
+
+void world_check_reopened(struct world *w, koffset_t required_end)
+{
+    struct log_model *m = &w->model;
+    struct log_offsets o = log_offsets(w->log);
+    w->doing = "check after open";
+    if (o.start < m->start_promised || o.start > MAX(m->start, m->start_maybe))
+        world_violation(w, "start is %lld after the open", (long long)o.start);
+    if (o.end < required_end)
+        world_violation(w, "end is %lld, %lld is required", (long long)o.end,
+                        (long long)required_end);
+    if (o.is_damaged) world_violation(w, "a range is called damaged");
+    /* Up to where the items reach; reads compare the rest. */
+    koffset_t known_end = m->count ? m->items[m->count - 1].last_offset + 1 : m->end;
+    if (o.end > MAX(known_end, o.start))
+        world_violation(w, "end is %lld, but only %lld was ever written", (long long)o.end,
+                        (long long)known_end);
+    m->start = o.start;
+    world_check_range(w, o.start, o.end);
+    log_model_cut(m, o.end);
+    m->flushed = o.flushed;
+    m->start_maybe = 0;
+    m->end_maybe = INT64_MAX;
+    world_follow_loss(w);
+    if (w->lost_power) world_prune(w);
+    if (sim_disk_is_stopped(w->disk)) return;
+    world_take_promises(w);
+    world_check_txns(w);
+    world_check_epochs(w);
+}
+
+void world_check_damaged(struct world *w)
+{
+    struct log_offsets o = log_offsets(w->log);
+    struct log_timestamp_match match;
+    struct aborted_txn *txns = NULL;
+    size_t count;
+    w->doing = "read damaged log";
+    if (o.start > o.end) world_violation(w, "start behind the end");
+    for (koffset_t offset = o.start; offset < o.end;) {
+        struct log_read read;
+        struct buf bytes = {0};
+        struct batch_header header;
+        koffset_t next = offset + 1;
+        err_t err = log_read(w->log, offset, o.end, READ_BYTES_MAX, true, &read);
+        if (err == OK) {
+            err = log_read_bytes(w->log, &read.slice, &bytes);
+            if (err == OK && batch_header_parse(buf_view(&bytes), &header) == OK &&
+                batch_last_offset(&header) >= offset)
+                next = batch_last_offset(&header) + 1;
+            slice_release(&read.slice);
+            buf_release(&bytes);
+        }
+        offset = next;
+    }
+    (void)!log_find_timestamp(w->log, w->now_ms - 10000, o.end, &match);
+    (void)!log_find_max_timestamp(w->log, &match);
+    if (log_aborted_txns(w->log, o.start, o.end, &txns, &count) == OK) free(txns);
+}
