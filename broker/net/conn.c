@@ -51,6 +51,7 @@ static void touch_unless_busy(struct conn *conn)
 
 bool conn_wants_read(const struct conn *conn)
 {
+    if (conn->state == CONN_LINGERING) return true;
     return conn->state == CONN_OPEN && conn->holds == 0 && !conn->is_crowded &&
            list_is_empty(&conn->waiting);
 }
@@ -66,7 +67,9 @@ static void on_event(uv_poll_t *poll, int status, int events)
     conn->is_busy = true;
     if (events & UV_WRITABLE) conn->is_blocked = false;
     if (events & UV_READABLE) {
-        if (conn_wants_read(conn)) {
+        if (conn->state == CONN_LINGERING) {
+            conn_discard_input(conn);
+        } else if (conn_wants_read(conn)) {
             conn_read(conn);
         } else {
             conn->is_unheard = true;
@@ -123,6 +126,7 @@ err_t conn_new(struct shard *shard, const struct conn_origin *origin, int fd,
     list_init(&conn->activity);
     list_init(&conn->dirty);
     list_init(&conn->waiting);
+    list_init(&conn->lingering);
     list_init(&conn->replies);
     conn->start_task = (struct task){.run = start_task_run};
     atomic_fetch_add_explicit(&shard->connections, 1, memory_order_relaxed);
@@ -174,21 +178,30 @@ void conn_start(struct conn *conn)
     conn_attend(conn);
 }
 
-/* Closing a socket with unread bytes resets it, and a reset may overtake the last reply. */
-static void swallow_input(struct conn *conn)
+/* All replies are in the socket. */
+static void end_draining(struct conn *conn)
 {
+    struct shard *shard = conn->shard;
+    conn->state = CONN_DOOMED;
+    if (conn->is_ended) return;
     shutdown(conn->fd, SHUT_WR);
-    struct iovec iov = {conn->shard->scratch, SCRATCH_BYTES};
-    conn->transport->read(conn->fd, &iov, 1);
+    conn_discard_input(conn);
+    if (shard->quiet) return; /* the server stops: nobody is waited for */
+    conn->state = CONN_LINGERING;
+    conn_release_input(conn);
+    conn->linger_until_ms = loop_coarse_ms(shard->loop) + LINGER_MS;
+    list_push_back(&shard->lingering, &conn->lingering);
+    if (!timer_is_started(&shard->linger_timer)) shard_watch_lingering(shard);
 }
 
 static void finish(struct conn *conn)
 {
     struct shard *shard = conn->shard;
     conn_release_input(conn);
+    list_remove(&conn->lingering);
     list_remove(&conn->activity);
+    if (list_is_empty(&shard->lingering)) timer_stop(shard->loop, &shard->linger_timer);
     if (list_is_empty(&shard->by_activity)) timer_stop(shard->loop, &shard->idle_timer);
-    if (conn->is_graceful) swallow_input(conn);
     uv_close((uv_handle_t *)&conn->poll, handle_closed);
     give_back(conn);
     conn_drop_replies(conn);
@@ -201,14 +214,12 @@ void conn_attend(struct conn *conn)
     conn->is_busy = true;
     if (conn->state <= CONN_DRAINING) conn_flush(conn);
     if (conn_deliver_waiting(conn)) conn_touch(conn);
-    if (conn->state == CONN_DRAINING && !conn_has_ready(conn)) {
-        conn->state = CONN_DOOMED;
-        conn->is_graceful = true;
-    }
+    if (conn->state == CONN_DRAINING && !conn_has_ready(conn)) end_draining(conn);
     conn->is_busy = false;
     switch (conn->state) {
     case CONN_OPEN:
-    case CONN_DRAINING: update_interest(conn); break;
+    case CONN_DRAINING:
+    case CONN_LINGERING: update_interest(conn); break;
     case CONN_DOOMED: finish(conn); break;
     case CONN_CLOSED: conn_drop_replies(conn); break;
     }
@@ -219,7 +230,7 @@ void conn_attend(struct conn *conn)
 
 void conn_close(struct conn *conn, const char *why, bool after_replies)
 {
-    if (conn->state >= CONN_DOOMED) return;
+    if (conn->state >= CONN_DOOMED || (after_replies && conn->state != CONN_OPEN)) return;
     if (why && conn->state == CONN_OPEN) {
         diag(DIAG_DEBUG, "net", "closing: %s peer=%s", why, conn->peer_text);
     }

@@ -1,8 +1,12 @@
 /* What the files of a connection know of each other: conn.c (life and interest), conn_read.c,
  * conn_write.c, conn_cold.c.
  *
- *   OPEN --conn_close(after_replies)--> DRAINING --nothing ready is left--> DOOMED
- *   OPEN, DRAINING --conn_close(), error--> DOOMED --at the end of the turn--> CLOSED
+ *   OPEN --conn_close(after_replies)--> DRAINING --nothing ready is left--> LINGERING
+ *   LINGERING --the peer closed, or LINGER_MS are over--> DOOMED
+ *   any of these --conn_close(), error--> DOOMED --at the end of the turn--> CLOSED
+ *
+ * Why linger: a socket that is closed while the peer still sends is reset, and the reset destroys
+ * the replies that the peer has not read yet. So our end is shut, and what comes is thrown away.
  *
  * Nothing is done to a connection inside a caller's stack: it is put on the shard's dirty list, and
  * attended to before the loop sleeps.
@@ -21,7 +25,7 @@ enum {
     CONN_PREFIX_BYTES = 4, /* a frame's length, before it */
 };
 
-enum conn_state { CONN_OPEN, CONN_DRAINING, CONN_DOOMED, CONN_CLOSED };
+enum conn_state { CONN_OPEN, CONN_DRAINING, CONN_LINGERING, CONN_DOOMED, CONN_CLOSED };
 
 /* Where the bytes that were received and not delivered are. While the connection may read, they are
  * less than one frame. */
@@ -39,9 +43,10 @@ struct conn_origin {
 };
 
 struct conn {
-    struct list activity; /* shard.by_activity; in no list once closed */
-    struct list dirty;    /* shard.dirty */
-    struct list waiting;  /* shard.waiting */
+    struct list activity;  /* shard.by_activity; in no list once closed */
+    struct list dirty;     /* shard.dirty */
+    struct list waiting;   /* shard.waiting */
+    struct list lingering; /* shard.lingering */
     struct shard *shard;
     const struct transport *transport;
     const struct conn_origin *origin;
@@ -51,15 +56,16 @@ struct conn {
     int holds;
     int low_water_mark; /* as set on the socket */
     int64_t active_ms;
+    int64_t linger_until_ms;
     enum conn_state state;
-    uint8_t events;   /* what the poll handle waits for */
-    bool is_busy;     /* a callback of ours runs, and will see to what changes */
-    bool has_handle;  /* poll is initialised and not closed */
-    bool is_unheard;  /* readable, but nobody wants to read */
-    bool is_blocked;  /* the socket takes no more */
-    bool is_crowded;  /* too many replies, or bytes of them, wait */
-    bool is_graceful; /* it was closed after its replies */
-    uint32_t burst;   /* frames delivered since the last burst_end() */
+    uint8_t events;  /* what the poll handle waits for */
+    bool is_busy;    /* a callback of ours runs, and will see to what changes */
+    bool has_handle; /* poll is initialised and not closed */
+    bool is_unheard; /* readable, but nobody wants to read */
+    bool is_blocked; /* the socket takes no more */
+    bool is_crowded; /* too many replies, or bytes of them, wait */
+    bool is_ended;   /* the peer sends no more */
+    uint32_t burst;  /* frames delivered since the last burst_end() */
     struct conn_input in;
     struct list replies; /* of reply.link, in order */
     int expected;        /* replies in the list */
@@ -100,6 +106,9 @@ void conn_read(struct conn *conn);
 bool conn_deliver_waiting(struct conn *conn);
 /* Frees the input, and what it has of the budget. */
 void conn_release_input(struct conn *conn);
+
+/* Throws away what comes. */
+void conn_discard_input(struct conn *conn);
 
 /* ---- conn_write.c ---- */
 /* Sends what is ready until the socket is full. */

@@ -223,7 +223,8 @@ static ssize_t receive(struct conn *conn, const struct iovec *iov, int count)
         shard_count_up(&conn->shard->bytes_in, n);
         conn_note_activity(conn);
     } else if (n == 0) {
-        conn_close(conn, "end of stream", true);
+        conn->is_ended = true;
+        conn_close(conn, NULL, true);
     } else if (n != -EAGAIN) {
         conn_close(conn, strerror((int)-n), false);
     }
@@ -292,6 +293,13 @@ static void read_behind_kept(struct conn *conn, bool is_tight)
     empty_input(conn);
     keep(conn, scratch + taken, behind - taken);
     spoil(scratch, behind);
+}
+
+void conn_discard_input(struct conn *conn)
+{
+    struct iovec iov = {conn->shard->scratch, SCRATCH_BYTES};
+    ssize_t n = conn->transport->read(conn->fd, &iov, 1);
+    if (n <= 0 && n != -EAGAIN) conn_close(conn, NULL, false);
 }
 
 void conn_read(struct conn *conn)

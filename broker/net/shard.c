@@ -109,6 +109,24 @@ static void idle_timer_fires(struct timer *timer)
     shard_watch_idle(CONTAINER_OF(timer, struct shard, idle_timer));
 }
 
+void shard_watch_lingering(struct shard *shard)
+{
+    int64_t now_ms = loop_coarse_ms(shard->loop);
+    LIST_EACH_SAFE (link, &shard->lingering) {
+        struct conn *conn = CONTAINER_OF(link, struct conn, lingering);
+        if (conn->linger_until_ms > now_ms) {
+            timer_start(shard->loop, &shard->linger_timer, conn->linger_until_ms * NS_PER_MS);
+            return;
+        }
+        conn_close(conn, NULL, false);
+    }
+}
+
+static void linger_timer_fires(struct timer *timer)
+{
+    shard_watch_lingering(CONTAINER_OF(timer, struct shard, linger_timer));
+}
+
 /* ---- the end ---- */
 
 void shard_check_quiet(struct shard *shard)
@@ -120,7 +138,8 @@ void shard_check_quiet(struct shard *shard)
 void shard_close_all(struct shard *shard, bool after_replies)
 {
     LIST_EACH_SAFE (link, &shard->by_activity) {
-        conn_close(CONTAINER_OF(link, struct conn, activity), NULL, after_replies);
+        struct conn *conn = CONTAINER_OF(link, struct conn, activity);
+        conn_close(conn, NULL, after_replies && conn->state != CONN_LINGERING);
     }
 }
 
@@ -136,11 +155,13 @@ err_t shard_init(struct shard *shard, struct server_shared *shared, struct loop 
         .dirty_task = {.run = attend_dirty},
         .budget_task = {.run = retry_waiting},
         .idle_timer = {.fire = idle_timer_fires},
+        .linger_timer = {.fire = linger_timer_fires},
         .overdraft_timer = {.fire = overdraft_is_over},
     };
     list_init(&shard->by_activity);
     list_init(&shard->dirty);
     list_init(&shard->waiting);
+    list_init(&shard->lingering);
     void *scratch = mmap(NULL, SCRATCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                          -1, 0);
     if (scratch == MAP_FAILED) return ERR_NOMEM;

@@ -17,6 +17,8 @@ enum {
     SCRATCH_BYTES = 1 << 20,
     /* Sent on one connection before the others have their turn. */
     FLUSH_BYTES_MAX = 4 << 20,
+    /* How long the peer may take to close a connection that we have ended. */
+    LINGER_MS = 1000,
     /* How long the overdraft may take when others wait for it. */
     OVERDRAFT_MS = 2000,
 };
@@ -39,10 +41,12 @@ struct shard {
     struct list by_activity; /* of conn.activity, least recent first: all open connections */
     struct list dirty;       /* of conn.dirty: to be attended to in this turn */
     struct list waiting;     /* of conn.waiting: the budget is used up */
+    struct list lingering;   /* of conn.lingering, first to be given up first */
     struct task dirty_task;
     struct task budget_task;
     int64_t activity_step_ms; /* how exactly the order of activity is kept */
     struct timer idle_timer;
+    struct timer linger_timer;
     struct timer overdraft_timer;
     atomic_bool is_budget_posted;
     /* Sockets whose handles are not closed yet, and reads in flight: what the loop waits for
@@ -59,6 +63,8 @@ err_t shard_init(struct shard *shard, struct server_shared *shared, struct loop 
 void shard_release(struct shard *shard);
 /* Closes what is idle longer than allowed, and watches until the next is. */
 void shard_watch_idle(struct shard *shard);
+/* Closes what lingered long enough, and watches until the next has. */
+void shard_watch_lingering(struct shard *shard);
 /* Calls quiet() if it is time. */
 void shard_check_quiet(struct shard *shard);
 /* Lets the connections that wait for the budget, on all loops, try again. Any thread. */

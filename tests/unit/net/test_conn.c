@@ -232,6 +232,37 @@ static void close__after_replies__sends_those_that_are_ready(void **state)
     harness_end(h);
 }
 
+/* What the peer goes on sending must not cost it the replies that it has not read yet. */
+static void close__after_replies_while_the_peer_sends__loses_none(void **state)
+{
+    struct harness *h = *state;
+    harness_start(h);
+    for (int round = 0; round < 20; round++) {
+        int fd = client_connect_small(h, 16384);
+        client_send_frame(fd, 'e', 1 << 20, 1);
+        client_send_frame(fd, 'c', 10, 2);
+        for (int i = 0; i < 20; i++) client_send_frame(fd, 'e', 100, 3);
+        client_expect_echo(fd, 'e', 1 << 20, 1);
+        client_expect_end(fd);
+        close(fd);
+    }
+    harness_wait(&h->closed, 20);
+    harness_end(h);
+}
+
+/* A peer that does not close is not waited for without end. */
+static void close__after_replies_to_a_silent_peer__ends_by_itself(void **state)
+{
+    struct harness *h = *state;
+    harness_start(h);
+    int fd = client_connect(h);
+    client_send_frame(fd, 'c', 10, 2);
+    client_expect_end(fd);
+    harness_wait(&h->closed, 1);
+    close(fd);
+    harness_end(h);
+}
+
 static void close__with_pending_replies__drops_them_when_they_become_ready(void **state)
 {
     struct harness *h = *state;
@@ -330,6 +361,8 @@ int main(void)
         cmocka_unit_test_setup(hold__until_released__stops_delivery, set_up),
         cmocka_unit_test_setup(hold__again_and_again__delivers_one_by_one, set_up),
         cmocka_unit_test_setup(close__after_replies__sends_those_that_are_ready, set_up),
+        cmocka_unit_test_setup(close__after_replies_while_the_peer_sends__loses_none, set_up),
+        cmocka_unit_test_setup(close__after_replies_to_a_silent_peer__ends_by_itself, set_up),
         cmocka_unit_test_setup(close__with_pending_replies__drops_them_when_they_become_ready,
                                set_up),
         cmocka_unit_test_setup(close__by_the_peer_with_pending_replies__is_noticed, set_up),
