@@ -1,0 +1,29 @@
+/* segment_file - a segment's file, opened to be read from its start to where it ended then. */
+#pragma once
+
+#include "files.h"
+#include "storage/segment_scan.h"
+
+struct segment_file {
+    const struct place *place; /* borrowed */
+    const struct file *file;   /* borrowed */
+    int fd;
+    struct segment_scan scan;
+};
+
+/* Complains when it cannot be opened. */
+err_t segment_file_open(struct segment_file *s, const struct place *place, const struct file *file,
+                        size_t window_bytes);
+void segment_file_close(struct segment_file *s);
+
+/* Why the bytes at scan.next are no whole batch. */
+enum segment_end {
+    SEGMENT_END_WRITING, /* somebody is about to complete it */
+    SEGMENT_END_ZEROS,   /* nothing but zeros up to the end */
+    SEGMENT_END_TORN,    /* a batch that is cut off */
+    SEGMENT_END_BAD,     /* no batch */
+    SEGMENT_END_OLD,     /* a batch of another format */
+    SEGMENT_END_IO,
+};
+/* `err` is what segment_scan_next() said. */
+enum segment_end segment_file_end(struct segment_file *s, err_t err);
