@@ -38,6 +38,7 @@ struct partition_view {
     koffset_t high_watermark;
     koffset_t last_stable;
     leader_epoch_t leader_epoch;
+    int32_t isr_count; /* in-sync replicas as the metadata has them */
     bool is_leader;
     bool is_offline; /* its log directory failed, or the log did */
 };
@@ -54,18 +55,17 @@ struct partition_write {
     struct list link;
     struct log_append batch; /* in: data and header; out: err, offsets, is_duplicate */
     bool waits_for_commit;   /* in: acks=all (on fsync topics every write waits) */
-    bool is_parked;        /* out of partition_append: the result comes later, through the waiter */
-    void *owned_data;      /* the partition's copy of a parked batch */
-    koffset_t log_start;   /* out */
-    struct waiter *waiter; /* in: fired when a parked write is done; shared by the writes of one
-                              request, which counts them itself in `done` */
-    void (*done)(struct partition_write
-                     *write); /* in: called once for a parked write, under no lock, any thread */
+    bool is_parked;          /* out of partition_append: the result comes later, through done() */
+    void *owned_data;        /* the partition's copy of a parked batch */
+    koffset_t log_start;     /* out */
+    /* in: called once for a parked write, under no lock, any thread. The writes of one request
+     * count themselves there and fire the request's waiter. */
+    void (*done)(struct partition_write *write);
 };
 
 /* Appends the writes in order, with one system call if possible. When it returns, each is either
- * done or parked. `current_leader_epoch` -1: not checked. Errors in batch.err: those of log_append,
- * ERR_NOT_LEADER, ERR_FAILED. */
+ * done or parked; parked ones may be over before it returns. Errors in batch.err: those of
+ * log_append, ERR_NOT_LEADER, ERR_FAILED, ERR_NOSPACE (the directory is nearly full). */
 void partition_append(struct partition *p, struct partition_write **writes, size_t count);
 
 /* ---- read ---- */
@@ -87,6 +87,10 @@ struct partition_fetched {
 };
 void partition_read(struct partition *p, const struct partition_fetch *fetch,
                     struct partition_fetched *out);
+
+/* OK, ERR_NOT_LEADER, ERR_FAILED, and for an epoch that is not -1: ERR_STALE_EPOCH,
+ * ERR_UNKNOWN_EPOCH. */
+err_t partition_check_leader(struct partition *p, leader_epoch_t current_leader_epoch);
 
 /* A fetch's interest in one partition. */
 struct partition_watch {

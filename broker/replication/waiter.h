@@ -24,3 +24,6 @@ void waiter_init(struct waiter *waiter, struct loop *loop, void (*run)(struct ta
 bool waiter_fire(struct waiter *waiter);
 /* Takes the waiter without posting: true when it had not been fired (and now never will be). */
 bool waiter_cancel(struct waiter *waiter);
+/* Posts the task of a waiter that was taken with waiter_cancel(): firing in two steps, the second
+ * under no lock. Until the task has run, the owner may not free a waiter that others have taken. */
+void waiter_post(struct waiter *waiter);

@@ -9,7 +9,7 @@
 #include "base/env.h"
 #include "protocol/messages.h"
 
-enum { TOPIC_NAME_MAX = 249, ELIGIBLE_MAX = 1024, ASSIGNMENTS_MAX = 10000 };
+enum { ELIGIBLE_MAX = 1024, ASSIGNMENTS_MAX = 10000 };
 
 #define TEXT(v) (int)(v).len, (const char *)(v).data
 

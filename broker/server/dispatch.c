@@ -1,0 +1,358 @@
+/* From a frame to its handler.
+ *
+ * Happy path: header, version, a request object, its place in the order of replies, the body, the
+ * handler. Produce requests are gathered in the loop's run until the burst is over or a frame of
+ * another kind comes; then the run appends them, one write a partition, and answers.
+ * Waiting: a frame behind a Produce that waits for its commit is copied and handled when everything
+ * before it is answered, except another Produce; the connection is held meanwhile. Handlers that
+ * wait hold it themselves.
+ * Refusal: malformed headers and bodies, unknown keys and versions close the connection after what
+ * was answered before, with one line for the operator.
+ * Closing: requests that wait for something that may never come are cancelled; the others come to
+ * their end, and their replies are dropped.
+ */
+#include "dispatch.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/diag.h"
+#include "broker.h"
+#include "versions.h"
+
+enum {
+    FREE_MAX = 128,                /* recycled requests a loop */
+    KEEP_BYTES = 16 << 10,         /* memory that a recycled request may keep */
+    ARENA_BYTES_MIN = 1 << 20,     /* what any request may take */
+    ARENA_BYTES_MAX = 64 << 20,    /* and the largest */
+    ARENA_BYTES_A_FRAME_BYTE = 32, /* between them */
+};
+
+struct dispatch {
+    struct broker *broker;
+    struct conn_service service;
+    struct loop_context *contexts;
+    int count;
+};
+
+static const struct principal anonymous = {"User:ANONYMOUS"};
+
+/* ---- requests ---- */
+
+static struct request *take_request(struct client *client, struct view frame)
+{
+    struct loop_context *context = client->context;
+    struct request *rq;
+    if (list_is_empty(&context->free)) {
+        rq = calloc(1, sizeof *rq);
+        if (!rq) return NULL;
+        list_init(&rq->link);
+    } else {
+        rq = CONTAINER_OF(context->free.next, struct request, link);
+        list_remove(&rq->link);
+        context->free_count--;
+    }
+    size_t bytes = frame.len * ARENA_BYTES_A_FRAME_BYTE;
+    rq->arena.limit_bytes = MIN(MAX(bytes, (size_t)ARENA_BYTES_MIN), (size_t)ARENA_BYTES_MAX);
+    rq->broker = context->dispatch->broker;
+    rq->client = client;
+    rq->conn = client->conn;
+    rq->frame = frame;
+    rq->principal = anonymous;
+    rq->refs = 2; /* the handler's and the reply's */
+    client->refs++;
+    return rq;
+}
+
+static void client_unref(struct client *client)
+{
+    if (--client->refs > 0) return;
+    CHECK(client->is_closed && list_is_empty(&client->open));
+    list_remove(&client->link);
+    free(client);
+}
+
+static void free_request(struct request *rq)
+{
+    arena_release(&rq->arena);
+    buf_release(&rq->out);
+    buf_release(&rq->kept);
+    codec_holes_release(&rq->holes);
+    free(rq);
+}
+
+static void keep_small(struct buf *buf)
+{
+    if (buf->cap > KEEP_BYTES) buf_release(buf);
+    buf_clear(buf);
+}
+
+void dispatch_recycle(struct request *rq)
+{
+    struct client *client = rq->client;
+    struct loop_context *context = client->context;
+    if (context->free_count >= FREE_MAX) {
+        free_request(rq);
+    } else {
+        if (rq->arena.used_bytes > KEEP_BYTES)
+            arena_release(&rq->arena);
+        else
+            arena_clear(&rq->arena);
+        keep_small(&rq->out);
+        keep_small(&rq->kept);
+        struct request fresh = {
+            .arena = rq->arena, .out = rq->out, .kept = rq->kept, .holes = rq->holes};
+        *rq = fresh;
+        list_push_front(&context->free, &rq->link);
+        context->free_count++;
+    }
+    client_unref(client);
+}
+
+/* ---- refusing ---- */
+
+/* For frames that never became a request with a handler. */
+static void refuse(struct request *rq, const char *why)
+{
+    diag(DIAG_WARN, "dispatch", "%s, closing the connection peer=%s key=%d version=%d", why,
+         conn_peer(rq->conn), rq->header.api_key, rq->header.api_version);
+    conn_close(rq->conn, NULL, true);
+    dispatch_recycle(rq);
+}
+
+static const char *malformed(err_t err)
+{
+    switch (err) {
+    case ERR_LIMIT: return "request has too many elements";
+    case ERR_NOMEM: return "request needs too much memory";
+    default: return "malformed request";
+    }
+}
+
+/* ---- handling ---- */
+
+static void run_handler(struct request *rq, const struct api_offer *offer)
+{
+    err_t err = request_decode(rq);
+    if (err) {
+        request_refuse(rq, malformed(err));
+        return;
+    }
+    offer->handler(rq);
+}
+
+/* Until everything before it is answered. */
+static void defer(struct request *rq)
+{
+    struct client *client = rq->client;
+    CHECK(!client->deferred);
+    if (buf_append(&rq->kept, rq->frame.data, rq->frame.len) != OK) {
+        request_refuse(rq, "no memory to let it wait");
+        return;
+    }
+    rq->frame = buf_view(&rq->kept);
+    rq->is_kept = true;
+    client->deferred = rq;
+    request_hold(rq);
+}
+
+void dispatch_answered(struct client *client)
+{
+    struct request *rq = client->deferred;
+    if (rq && client->open_count == 1) {
+        client->deferred = NULL;
+        if (client->is_closed)
+            request_no_reply(rq);
+        else
+            run_handler(rq, versions_find(rq->header.api_key));
+    }
+    client_unref(client);
+}
+
+/* A place in the order of replies. */
+static void open_request(struct request *rq)
+{
+    struct client *client = rq->client;
+    conn_expect(rq->conn, &rq->reply);
+    list_push_back(&client->open, &rq->link);
+    client->open_count++;
+}
+
+static void handle(struct client *client, struct view frame)
+{
+    struct request *rq = take_request(client, frame);
+    if (!rq) {
+        conn_close(client->conn, "no memory for a request", true);
+        return;
+    }
+    struct reader r = reader_of(frame);
+    err_t err = request_header_decode(&r, &rq->header);
+    if (err && err != ERR_UNSUPPORTED) {
+        refuse(rq, "malformed request header");
+        return;
+    }
+    int version = rq->header.api_version;
+    bool is_produce = rq->header.api_key == API_PRODUCE;
+    if (!is_produce) produce_run_flush(&client->context->run);
+    const struct api_offer *offer = versions_find(rq->header.api_key);
+    bool is_offered = offer && version >= offer->version_min && version <= offer->version_max;
+    if (!err && !is_offered && rq->header.api_key == API_API_VERSIONS) {
+        open_request(rq);
+        offer->handler(rq); /* knows what to say, and does not need the body */
+        return;
+    }
+    if (err || !is_offered) {
+        refuse(rq, offer ? "unknown version of an API" : "unknown API");
+        return;
+    }
+    open_request(rq);
+    if (!is_produce && client->open_count > 1)
+        defer(rq);
+    else
+        run_handler(rq, offer);
+}
+
+/* ---- the service ---- */
+
+static struct loop_context *context_of(struct dispatch *dispatch, const struct loop *loop)
+{
+    for (int i = 0; i < dispatch->count; i++)
+        if (dispatch->contexts[i].loop == loop) return &dispatch->contexts[i];
+    CHECK(!"a connection on a loop of another server");
+    return NULL;
+}
+
+static void *on_opened(void *arg, struct conn *conn)
+{
+    struct dispatch *dispatch = arg;
+    struct client *client = calloc(1, sizeof *client);
+    if (!client) {
+        conn_close(conn, "no memory for a connection", false);
+        return NULL;
+    }
+    client->context = context_of(dispatch, conn_loop(conn));
+    client->conn = conn;
+    client->refs = 1;
+    list_init(&client->open);
+    list_push_back(&client->context->clients, &client->link);
+    return client;
+}
+
+static void on_frame(void *arg, struct conn *conn, struct view frame)
+{
+    (void)arg;
+    struct client *client = conn_user(conn);
+    if (!client) return;
+    client->refs++;
+    handle(client, frame);
+    /* The bytes of a burst go when this returns, if the connection is held or closed. */
+    if (client->holds || !conn_is_open(conn)) produce_run_flush(&client->context->run);
+    client_unref(client);
+}
+
+static void on_burst_end(void *arg, struct conn *conn)
+{
+    (void)arg;
+    struct client *client = conn_user(conn);
+    if (client) produce_run_flush(&client->context->run);
+}
+
+/* Cancelled requests leave the list of open ones, and may free others on their way: the walk starts
+ * again after each. */
+static void cancel_all(struct client *client)
+{
+    for (bool again = true; again;) {
+        again = false;
+        LIST_EACH (link, &client->open) {
+            struct request *rq = CONTAINER_OF(link, struct request, link);
+            if (!rq->cancel) continue;
+            void (*cancel)(struct request *) = rq->cancel;
+            rq->cancel = NULL;
+            cancel(rq);
+            again = true;
+            break;
+        }
+    }
+}
+
+static void on_closed(void *arg, struct conn *conn)
+{
+    (void)arg;
+    struct client *client = conn_user(conn);
+    if (!client) return;
+    client->is_closed = true;
+    cancel_all(client);
+    if (client->deferred && client->open_count == 1) {
+        client->refs++;
+        dispatch_answered(client);
+    }
+    client_unref(client);
+}
+
+/* ---- life ---- */
+
+err_t dispatch_new(struct broker *broker, struct dispatch **out)
+{
+    struct dispatch *dispatch = calloc(1, sizeof *dispatch);
+    if (!dispatch) return ERR_NOMEM;
+    dispatch->broker = broker;
+    dispatch->count = server_loop_count(broker->server);
+    dispatch->contexts = calloc((size_t)dispatch->count, sizeof *dispatch->contexts);
+    if (!dispatch->contexts) {
+        free(dispatch);
+        return ERR_NOMEM;
+    }
+    for (int i = 0; i < dispatch->count; i++) {
+        struct loop_context *context = &dispatch->contexts[i];
+        context->dispatch = dispatch;
+        context->loop = server_loop(broker->server, i);
+        produce_run_init(&context->run, broker->partitions);
+        list_init(&context->clients);
+        list_init(&context->free);
+    }
+    dispatch->service = (struct conn_service){
+        .arg = dispatch,
+        .opened = on_opened,
+        .frame = on_frame,
+        .burst_end = on_burst_end,
+        .closed = on_closed,
+    };
+    *out = dispatch;
+    return OK;
+}
+
+/* Requests that were on a worker or with a partition when the loops ended: nobody is left to bring
+ * them back. */
+static void drop_client(struct client *client)
+{
+    LIST_EACH_SAFE (link, &client->open) {
+        struct request *rq = CONTAINER_OF(link, struct request, link);
+        list_remove(link);
+        chain_release(&rq->reply.chain);
+        free_request(rq);
+    }
+    list_remove(&client->link);
+    free(client);
+}
+
+void dispatch_free(struct dispatch *dispatch)
+{
+    if (!dispatch) return;
+    for (int i = 0; i < dispatch->count; i++) {
+        struct loop_context *context = &dispatch->contexts[i];
+        LIST_EACH_SAFE (link, &context->clients) {
+            drop_client(CONTAINER_OF(link, struct client, link));
+        }
+        LIST_EACH_SAFE (free_link, &context->free) {
+            free_request(CONTAINER_OF(free_link, struct request, link));
+        }
+        produce_run_release(&context->run);
+    }
+    free(dispatch->contexts);
+    free(dispatch);
+}
+
+const struct conn_service *dispatch_service(struct dispatch *dispatch)
+{
+    return &dispatch->service;
+}

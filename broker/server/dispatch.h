@@ -1,0 +1,51 @@
+/* dispatch - from a connection's frames to handlers: headers, versions, order, memory.
+ *
+ * The service behind every Kafka listener. All of it runs on the connection's loop. Each loop has a
+ * context with what its requests share: recycled request objects and the run of Produce requests
+ * that is being gathered. Frames are handled in the order they came; a frame that has to wait for
+ * an earlier one is copied and the connection held.
+ */
+#pragma once
+
+#include "net/conn.h"
+#include "produce_run.h"
+#include "request.h"
+
+struct broker;
+struct dispatch;
+
+/* One context a loop of broker->server. */
+err_t dispatch_new(struct broker *broker, struct dispatch **out);
+/* The loops have ended, and the workers are drained. NULL is allowed. */
+void dispatch_free(struct dispatch *dispatch);
+const struct conn_service *dispatch_service(struct dispatch *dispatch);
+
+/* ---- for request.c and the handlers of produce ---- */
+
+struct loop_context {
+    struct dispatch *dispatch;
+    struct loop *loop;
+    struct produce_run run;
+    struct list clients;
+    struct list free; /* requests */
+    size_t free_count;
+};
+
+/* One connection. */
+struct client {
+    struct list link;
+    struct loop_context *context;
+    struct conn *conn;
+    struct list open; /* requests without an answer, in order */
+    int open_count;
+    int holds;                /* on the connection, by its requests */
+    size_t parked_bytes;      /* of batches whose writes wait */
+    struct request *deferred; /* the newest, which waits for all others; the connection is held */
+    int refs;                 /* one of the connection, one of each request */
+    bool is_closed;
+};
+
+/* A request was answered: what waited for it may go on. */
+void dispatch_answered(struct client *client);
+/* Back into the context's stock. */
+void dispatch_recycle(struct request *rq);
