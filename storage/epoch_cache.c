@@ -61,29 +61,64 @@ static size_t count_up_to_offset(const struct epoch_cache *cache, koffset_t offs
     return low;
 }
 
+/* Entries from `at` on go, and the new one takes their place. */
+static err_t replace_from(struct epoch_cache *cache, size_t at, struct epoch_start entry)
+{
+    if (at == cache->count) return push(cache, entry.epoch, entry.start_offset);
+    cache->entries[at] = entry;
+    cache->count = at + 1;
+    return OK;
+}
+
+static err_t insert_at(struct epoch_cache *cache, size_t at, struct epoch_start entry)
+{
+    TRY(push(cache, entry.epoch, entry.start_offset));
+    struct epoch_start *place = cache->entries + at;
+    memmove(place + 1, place, (cache->count - 1 - at) * sizeof *place);
+    *place = entry;
+    return OK;
+}
+
+/* `at`: the first entry that starts at or behind the new one's offset; the one before it is older.
+ */
+static err_t assign_before(struct epoch_cache *cache, size_t at, struct epoch_start entry,
+                           bool *changed)
+{
+    struct epoch_start *next = at < cache->count ? &cache->entries[at] : NULL;
+    bool is_there = next && next->epoch == entry.epoch;
+    *changed = !is_there || next->start_offset != entry.start_offset;
+    if (is_there)
+        next->start_offset = entry.start_offset;
+    else if (next && next->epoch > entry.epoch && next->start_offset > entry.start_offset)
+        return insert_at(cache, at, entry);
+    else
+        return replace_from(cache, at, entry);
+    return OK;
+}
+
 err_t epoch_cache_assign(struct epoch_cache *cache, leader_epoch_t epoch, koffset_t offset,
                          bool *changed)
 {
     CHECK(offset >= 0);
     *changed = false;
     if (epoch < 0) return OK; /* batches from before leader epochs */
-    size_t last = cache->count;
-    if (last && cache->entries[last - 1].epoch == epoch &&
-        cache->entries[last - 1].start_offset <= offset)
+    const struct epoch_start *last = cache->count ? &cache->entries[cache->count - 1] : NULL;
+    if (last && last->epoch == epoch && last->start_offset <= offset)
         return OK; /* the hot path: the same leader goes on */
-    size_t kept = cache->count;
-    while (kept && (cache->entries[kept - 1].epoch >= epoch ||
-                    cache->entries[kept - 1].start_offset >= offset))
-        kept--;
-    size_t before = cache->count;
-    if (kept == before) {
-        TRY(push(cache, epoch, offset));
-    } else {
-        cache->entries[kept] = (struct epoch_start){epoch, offset};
-        cache->count = kept + 1;
-    }
+    size_t at = offset > 0 ? count_up_to_offset(cache, offset - 1) : 0;
+    struct epoch_start entry = {epoch, offset};
+    if (at == 0 || cache->entries[at - 1].epoch < epoch)
+        return assign_before(cache, at, entry, changed);
+    bool is_covered = cache->entries[at - 1].epoch == epoch;
+    bool is_contradicted = at < cache->count && cache->entries[at].start_offset == offset;
+    if (is_covered && !is_contradicted) return OK;
     *changed = true;
-    return OK;
+    if (is_covered) {
+        cache->count = at;
+        return OK;
+    }
+    while (at && cache->entries[at - 1].epoch >= epoch) at--;
+    return replace_from(cache, at, entry);
 }
 
 err_t epoch_cache_end(const struct epoch_cache *cache, leader_epoch_t epoch, koffset_t log_end,

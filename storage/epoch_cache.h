@@ -26,8 +26,9 @@ struct epoch_cache {
 };
 
 void epoch_cache_release(struct epoch_cache *cache);
-/* Notes that `epoch` wrote at `offset`; true when that was news (the file wants writing). Later
- * entries that contradict are dropped. */
+/* Notes that `epoch` wrote at `offset`, in any order; *changed when that was news (the file wants
+ * writing). Later entries that contradict (an older epoch behind a newer one, two at one offset)
+ * are dropped, others stay: recovery reads old batches again. */
 err_t epoch_cache_assign(struct epoch_cache *cache, leader_epoch_t epoch, koffset_t offset,
                          bool *changed);
 /* Largest known epoch <= `epoch` and the offset where the next one begins (log_end when there is

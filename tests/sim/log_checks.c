@@ -108,12 +108,13 @@ void world_check_timestamps(struct world *w)
 void world_check_epochs(struct world *w)
 {
     w->doing = "epochs";
-    size_t first = log_model_find(&w->model, w->model.start), count = w->model.acked;
+    koffset_t known_from = MAX(w->model.start, w->model.start_highest);
+    size_t first = log_model_find(&w->model, known_from), count = w->model.acked;
     if (first >= count) return;
     size_t at = first + rng_below(&w->rng, count - first);
     const struct model_item *item = &w->model.items[at];
     leader_epoch_t epoch = item->header.leader_epoch, found;
-    koffset_t offset = MAX(item->header.base_offset, w->model.start), end, expected = w->model.end;
+    koffset_t offset = MAX(item->header.base_offset, known_from), end, expected = w->model.end;
     for (size_t i = count; i > at; i--)
         if (w->model.items[i - 1].header.leader_epoch > epoch)
             expected = w->model.items[i - 1].header.base_offset;
@@ -156,8 +157,13 @@ static void check_aborted(struct world *w, koffset_t from, koffset_t to)
                             (long long)from, (long long)to);
         right++;
     }
-    if (right != count)
-        world_violation(w, "%zu aborted transactions are named, not %zu", count, right);
+    /* What began before the model's memory cannot be judged. */
+    koffset_t oldest = w->model.count ? w->model.items[0].header.base_offset : w->model.end;
+    size_t known = 0;
+    for (size_t k = 0; k < count; k++) known += txns[k].first_offset >= oldest;
+    if (right != known)
+        world_violation(w, "%zu aborted transactions are named in [%lld, %lld), not %zu", known,
+                        (long long)from, (long long)to, right);
     free(txns);
 }
 
@@ -204,6 +210,7 @@ void world_check_reopened(struct world *w, koffset_t required_end)
     if (o.end > MAX(known_end, o.start))
         world_violation(w, "end is %lld, but only %lld was ever written", (long long)o.end,
                         (long long)known_end);
+    m->start_highest = MAX(m->start_highest, MAX(m->start, m->start_maybe));
     m->start = o.start;
     world_check_range(w, o.start, o.end);
     log_model_cut(m, o.end);

@@ -30,6 +30,7 @@ struct log_model {
     koffset_t flushed;        /* what the log has promised to keep through a power loss */
     koffset_t start_promised; /* by a start checkpoint that is on disk */
     koffset_t start_maybe;    /* where a call that failed may have moved the start */
+    koffset_t start_highest;  /* ever: what lies below may have lost its leader epochs */
     koffset_t end_maybe;      /* where a call that failed may have cut; INT64_MAX: none did */
 };
 

@@ -466,6 +466,8 @@ bool world_step(struct world *w)
         goes_on = change_something(w);
     else
         look_at_something(w);
+    if (w->options.is_verbose)
+        fprintf(stderr, "    %s: end %lld\n", w->doing, (long long)w->model.end);
     if (sim_disk_is_stopped(w->disk)) return false;
     if (!goes_on) return false;
     world_take_promises(w);

@@ -194,6 +194,10 @@ static err_t open_log(struct world *w)
         .is_same_boot = log_dir_is_same_boot(w->dir),
     };
     w->doing = "open log";
+    if (w->options.is_verbose)
+        fprintf(stderr, "    open: recovery point %lld, start %lld, clean %d, same boot %d\n",
+                (long long)recovery_point, (long long)start, options.was_clean_shutdown,
+                options.is_same_boot);
     return log_open(&options, &w->log);
 }
 
@@ -275,6 +279,9 @@ static void end_life(struct world *w, bool is_open)
     }
     heal(w);
     w->doing = "crash";
+    if (w->options.is_verbose)
+        fprintf(stderr, "    ends: open %d stopped %d failed %d, end %lld, flushed %lld\n", is_open,
+                is_stopped, is_failed, (long long)w->model.end, (long long)w->model.flushed);
     bool lost_pages = sim_disk_stats(w->disk).failed_syncs != w->failed_syncs_before;
     if (lost_pages || way < 55) {
         crash(w, SIM_POWER_LOSS);

@@ -63,6 +63,43 @@ static void assign__contradiction__drops_later_entries(void **state)
     epoch_cache_release(&c);
 }
 
+static void assign__older_batches_read_again__keeps_what_follows(void **state)
+{
+    (void)state;
+    struct epoch_cache c = three();
+    assert_false(assign(&c, 2, 5));
+    assert_false(assign(&c, 4, 10));
+    assert_true(assign(&c, 3, 8)); /* one that was not known */
+    assert_true(assign(&c, 6, 29));
+    assert_int_equal(c.count, 5);
+    assert_int_equal(epoch_cache_at(&c, 9), 3);
+    assert_int_equal(epoch_cache_at(&c, 28), 4);
+    assert_int_equal(epoch_cache_at(&c, 29), 6);
+    assert_true(epoch_cache_truncate_start(&c, 9));
+    assert_true(assign(&c, 3, 8)); /* the start went back */
+    assert_true(assign(&c, 1, 0));
+    assert_int_equal(c.count, 5);
+    assert_int_equal(c.entries[0].epoch, 1);
+    assert_int_equal(c.entries[1].start_offset, 8);
+    assert_int_equal(epoch_cache_latest(&c), 7);
+    epoch_cache_release(&c);
+}
+
+static void assign__same_epoch_where_another_begins__drops_that(void **state)
+{
+    (void)state;
+    struct epoch_cache c = three();
+    assert_true(assign(&c, 4, 30)); /* 7 did not write there */
+    assert_int_equal(c.count, 2);
+    assert_int_equal(epoch_cache_latest(&c), 4);
+    epoch_cache_release(&c);
+    c = three();
+    assert_true(assign(&c, 9, 5)); /* newer than all, but before them */
+    assert_int_equal(c.count, 2);
+    assert_int_equal(epoch_cache_at(&c, 100), 9);
+    epoch_cache_release(&c);
+}
+
 static void end__known_epochs__end_where_the_next_begins(void **state)
 {
     (void)state;
@@ -200,6 +237,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(assign__same_epoch_again__is_no_news),
         cmocka_unit_test(assign__contradiction__drops_later_entries),
+        cmocka_unit_test(assign__older_batches_read_again__keeps_what_follows),
+        cmocka_unit_test(assign__same_epoch_where_another_begins__drops_that),
         cmocka_unit_test(end__known_epochs__end_where_the_next_begins),
         cmocka_unit_test(end__unknown_epochs__not_found),
         cmocka_unit_test(at__offsets__belong_to_the_epoch_before),
