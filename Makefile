@@ -118,7 +118,7 @@ check-clang: deps-dev ## clang, warnings as errors: unit tests
 	$(call run_tests,build/clang,-L unit)
 
 check-static: build ## the programs need nothing but the C library
-	@packaging/check-shared-libraries.sh build/bin/*
+	@packaging/check-shared-libraries.sh build/bin/steled build/bin/stele
 
 check-asan: deps-test ## the other tests under address and undefined behaviour sanitizers
 	$(call configure,asan,-DSTELE_TESTS=ON)
