@@ -65,7 +65,8 @@ static bool add_config(const struct describe *d, const struct setting_info *info
     out->name = view_str(info->setting->name);
     out->value = text_of(&d->request->arena, info, info->value);
     out->read_only = info->is_read_only;
-    out->is_default = info->is_default;
+    /* Later versions say it by the source alone. */
+    if (request_version(d->request) == 0) out->is_default = info->is_default;
     out->config_source = (int8_t)info->source;
     out->is_sensitive = info->is_sensitive;
     out->config_type = wire_type(info->setting->type);
