@@ -90,7 +90,7 @@ struct log {
     uint64_t dir_changes; /* counts files made; */
     uint64_t dir_synced;  /* those up to here have a durable name */
     bool parent_changed;  /* the directory itself was made */
-    bool has_note;        /* of a truncation; at open only */
+    bool has_note;        /* of a truncation; at open and under `work` */
     struct uuid topic_id;
 };
 
@@ -140,7 +140,7 @@ void log_write_snapshot(struct log *log, koffset_t offset, int64_t position, str
 err_t log_note_snapshot(struct log *log, koffset_t offset);
 koffset_t log_newest_snapshot(const struct log *log); /* -1: none */
 /* Unlinks those beyond `offset` and below `start`. */
-void log_drop_snapshots(struct log *log, koffset_t start, koffset_t offset);
+err_t log_drop_snapshots(struct log *log, koffset_t start, koffset_t offset);
 /* Makes `state` that of `to`, from the newest good snapshot at or below `from` and the batches
  * after it. Not under `lock`, with nobody appending. */
 err_t log_rebuild_producers(struct log *log, struct producer_state *state, koffset_t from,
@@ -181,8 +181,8 @@ err_t log_load(struct log *log, err_t *epochs);
 err_t log_cut_tail(struct log *log, size_t segment_index, int64_t position, int64_t file_size);
 
 /* ---- log_truncate.c ---- */
-/* Whether a truncation of ours explains that the log ends at `end` and not at `expected`. */
-bool log_was_truncated(const struct log *log, koffset_t end, koffset_t expected);
+/* A recovery point from before a truncation promises too much; what it promises since. */
+koffset_t log_correct_recovery_point(const struct log *log, koffset_t recovery_point);
 void log_drop_truncation_note(struct log *log);
 
 /* ---- log_recover.c ---- */

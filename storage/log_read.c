@@ -97,7 +97,7 @@ static void use_hints(const struct log *log, struct read *r)
     if (r->limit >= segment->end_offset) r->end = segment->size_bytes;
     if (log->damage_count > 0) return; /* scans know how to get around it */
     const struct log_hint *hint = find_hint(log, segment, r->offset);
-    if (r->offset == segment->base_offset) {
+    if (r->offset == segment->base_offset && segment->size_bytes > 0) {
         r->start = 0;
     } else if (hint && hint->is_exact) {
         r->start = hint->position;

@@ -9,7 +9,7 @@
  * the segment is found through the index entries below the recovery point, which are verified
  * first; without a good one the segment's headers are read from its start.
  *
- * What is found bad:
+ * What is found bad (also: batches that end before the next segment begins):
  *   above the floor   a torn tail: cut (log_torn.c)
  *   below the floor   damage: the range is marked, the next good batch is looked for (log_damage.c)
  * The floor is the recovery point; after a clean stop it is the end that the stop has written down
@@ -242,6 +242,22 @@ static err_t walk_batches(struct recovery *r, struct walk *w)
     return OK;
 }
 
+/* The batches end before the next segment begins. Rolls leave no such gap and compaction only what
+ * is long durable: above the floor the file has lost its end. */
+static err_t handle_gap(struct recovery *r, struct walk *w)
+{
+    struct segment *segment = w->segment;
+    if (r->is_clean || w->is_over || w->next_base == INT64_MAX) return OK;
+    if (segment->end_offset >= w->next_base) return OK;
+    if (segment->end_offset >= r->floor) {
+        return log_cut_tail(r->log, w->index, segment->size_bytes, segment->size_bytes);
+    }
+    if (r->log->config.is_compacted) return OK;
+    return add_damage(r,
+                      (struct log_damage){segment->end_offset, w->next_base, segment->base_offset,
+                                          segment->size_bytes, segment->size_bytes});
+}
+
 /* Reads what has to be read of the segment; afterwards its size, end and indexes are right. */
 static err_t walk_segment(struct recovery *r, size_t index, bool is_new)
 {
@@ -260,6 +276,7 @@ static err_t walk_segment(struct recovery *r, size_t index, bool is_new)
     segment_scan_init(&w.scan, log_os(log), file->fd, r->is_clean ? SCAN_HEADERS : SCAN_ALL);
     segment_scan_seek(&w.scan, start.position, w.file_size);
     err_t err = walk_batches(r, &w);
+    if (err == OK) err = handle_gap(r, &w);
     segment_scan_release(&w.scan);
     slice_file_unref(file);
     segment->flushed_bytes = segment->size_bytes;
@@ -311,7 +328,7 @@ static err_t mark_missing(struct recovery *r)
 {
     struct log *log = r->log;
     struct segment *last = log_active(log);
-    if (last->end_offset < r->floor && !log_was_truncated(log, last->end_offset, r->floor)) {
+    if (last->end_offset < r->floor) {
         TRY(add_damage(r, (struct log_damage){last->end_offset, r->floor, last->base_offset,
                                               last->size_bytes, last->size_bytes}));
         return go_on_at(log, r->floor);
@@ -353,7 +370,7 @@ static err_t start_over(struct log *log, koffset_t start_offset)
         segment_unref(last);
     }
     log->damage_count = 0;
-    log_drop_snapshots(log, start_offset, start_offset);
+    TRY(log_drop_snapshots(log, start_offset, start_offset));
     return create_first(log, start_offset);
 }
 
@@ -391,7 +408,7 @@ static err_t recover_state(struct recovery *r, err_t epochs)
 {
     struct log *log = r->log;
     koffset_t end = log->end_offset;
-    log_drop_snapshots(log, 0, end);
+    TRY(log_drop_snapshots(log, 0, end));
     koffset_t from = MIN(r->is_clean ? end : MIN(r->check_from, end), r->replay_from);
     TRY(log_rebuild_producers(log, log->producers, from, end));
     if (epochs != OK && log->size_bytes > 0) {
@@ -433,14 +450,15 @@ err_t log_recover(struct log *log, const struct log_options *options)
     err_t epochs;
     TRY(log_load(log, &epochs));
     r.is_clean = options->was_clean_shutdown;
-    r.check_from = r.is_clean ? INT64_MAX : options->recovery_point;
-    r.floor = MAX(options->recovery_point, r.is_clean ? log_newest_snapshot(log) : 0);
+    koffset_t recovery_point = log_correct_recovery_point(log, options->recovery_point);
+    r.check_from = r.is_clean ? INT64_MAX : recovery_point;
+    r.floor = MAX(recovery_point, r.is_clean ? log_newest_snapshot(log) : 0);
     size_t damage_before = log->damage_count;
     TRY(recover_row(&r));
     log_count_sizes(log);
     TRY(recover_state(&r, epochs));
     if (log->damage_count != damage_before) TRY(log_store_damage(log));
-    if (log->has_note && options->recovery_point <= log->end_offset) log_drop_truncation_note(log);
+    if (log->has_note && recovery_point == options->recovery_point) log_drop_truncation_note(log);
     struct segment *active = log_active(log);
     log->opened_position = log_position(active, active->size_bytes);
     log->snapshot_position = log->opened_position;

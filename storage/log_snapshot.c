@@ -3,7 +3,9 @@
  * flush when the newest one is 64 MiB old; the newest ones are kept, the others go.
  *
  * They are written in place and not synced: a torn one has a bad checksum and the one before it is
- * taken. Only what lies below a recovery point is trusted after a crash.
+ * taken. Only what lies below a recovery point is trusted after a crash. A truncation has to take
+ * those beyond the new end away, and the next flush makes that durable before it counts: one that
+ * stayed would speak of producers who were never there.
  */
 #include <stdlib.h>
 
@@ -18,12 +20,14 @@ static void snapshot_path(const struct log *log, koffset_t offset, char out[PATH
     file_name_path(&(struct file_name){log->path, offset, ".snapshot"}, out);
 }
 
-static void unlink_snapshot(const struct log *log, koffset_t offset)
+static err_t unlink_snapshot(const struct log *log, koffset_t offset)
 {
     char path[PATH_MAX];
     snapshot_path(log, offset, path);
     int r = log_os(log)->unlink(log_os(log), path);
-    if (r < 0) file_error(r, "unlink", path); /* a leftover is harmless: told, no more */
+    if (r >= 0) return OK;
+    err_t err = file_error(r, "unlink", path);
+    return err == ERR_NOT_FOUND ? OK : err;
 }
 
 /* ---- the list ---- */
@@ -70,10 +74,13 @@ static koffset_t pop_stale(struct log *log, koffset_t start, koffset_t end, size
     return offset;
 }
 
-void log_drop_snapshots(struct log *log, koffset_t start, koffset_t offset)
+err_t log_drop_snapshots(struct log *log, koffset_t start, koffset_t offset)
 {
     koffset_t stale;
-    while ((stale = pop_stale(log, start, offset, SIZE_MAX)) >= 0) unlink_snapshot(log, stale);
+    while ((stale = pop_stale(log, start, offset, SIZE_MAX)) >= 0) {
+        TRY(unlink_snapshot(log, stale));
+    }
+    return OK;
 }
 
 /* ---- write ---- */
@@ -94,7 +101,7 @@ void log_write_snapshot(struct log *log, koffset_t offset, int64_t position, str
     snapshot_path(log, offset, path);
     err_t err = write_file(log_os(log), path, bytes);
     if (err != OK) {
-        unlink_snapshot(log, offset);
+        (void)!unlink_snapshot(log, offset);
         return;
     }
     mutex_lock(&log->lock);
@@ -104,7 +111,7 @@ void log_write_snapshot(struct log *log, koffset_t offset, int64_t position, str
     koffset_t stale;
     if (err != OK) return;
     while ((stale = pop_stale(log, 0, INT64_MAX, LOG_SNAPSHOTS_KEPT)) >= 0) {
-        unlink_snapshot(log, stale);
+        (void)!unlink_snapshot(log, stale); /* an old one too many is harmless */
     }
 }
 
@@ -132,7 +139,7 @@ static koffset_t load_newest(struct log *log, struct producer_state *state, koff
              "error=\"%s\"",
              path, err_name(err));
         forget_snapshot(log, i);
-        unlink_snapshot(log, offset);
+        (void)!unlink_snapshot(log, offset); /* it will be found unusable again */
     }
     buf_release(&bytes);
     if (found >= 0) return found;

@@ -10,7 +10,8 @@
  *   last-truncation:   0 / 1 / "<end> <flushed before>"
  *
  * because a recovery point from before would make the next open take the missing records for a
- * loss. The note goes with the first open that finds a recovery point below the end.
+ * loss. A recovery point that is not beyond what was flushed then is corrected by it; the note goes
+ * with the first open to which it has nothing to say.
  *
  * A reset makes a new first segment in memory, then unlinks everything, then makes its files.
  *
@@ -56,10 +57,12 @@ static bool read_note(const struct log *log, struct note *out)
     return is_there;
 }
 
-bool log_was_truncated(const struct log *log, koffset_t end, koffset_t expected)
+koffset_t log_correct_recovery_point(const struct log *log, koffset_t recovery_point)
 {
     struct note note;
-    return read_note(log, &note) && note.end <= end && expected <= note.flushed_before;
+    if (!log->has_note || !read_note(log, &note)) return recovery_point;
+    if (recovery_point > note.flushed_before) return recovery_point;
+    return MIN(recovery_point, note.end);
 }
 
 void log_drop_truncation_note(struct log *log)
@@ -68,6 +71,7 @@ void log_drop_truncation_note(struct log *log)
     log_file_path(log, note_name, path);
     int r = log_os(log)->unlink(log_os(log), path);
     if (r < 0) file_error(r, "unlink", path);
+    log->has_note = false;
 }
 
 /* Before flushed records go. */
@@ -78,7 +82,8 @@ static err_t write_note(struct log *log, koffset_t end)
     char path[PATH_MAX];
     koffset_t flushed = log->flushed_offset;
     if (end >= flushed) return OK;
-    if (read_note(log, &note)) flushed = MAX(flushed, note.flushed_before);
+    if (log->has_note && read_note(log, &note)) flushed = MAX(flushed, note.flushed_before);
+    log->has_note = true;
     err_t err = buf_printf(&text, "%d\n1\n%" PRId64 " %" PRId64 "\n", NOTE_VERSION, end, flushed);
     log_file_path(log, note_name, path);
     if (err == OK) err = os_replace_file(log_os(log), path, text.data, text.len);
@@ -120,6 +125,7 @@ static void replace_tail(struct log *log, size_t index, struct segment *last, st
     log->start_offset = MIN(log->start_offset, log->end_offset);
     log->flushed_offset = MIN(log->flushed_offset, log->end_offset);
     log->generation++;
+    log->dir_changes++;
     log->wants_roll = false;
     log->roll_offset = 0;
     log_clear_hints(log);
@@ -193,14 +199,21 @@ static err_t prepare(struct log *log, koffset_t offset, struct cut *cut)
     return write_note(log, cut->end_offset);
 }
 
+/* What cannot be written now (and has been told) stays due for the next flush. */
+static void write_lists(struct log *log)
+{
+    (void)!log_store_damage_if_changed(log);
+    (void)!log_write_epochs(log);
+}
+
 /* The files follow the row. */
 static err_t follow(struct log *log, struct cut *cut)
 {
     for (size_t i = cut->gone_count; i-- > 1;) TRY(segment_unlink(cut->gone[i], ""));
     TRY(segment_cut_files(cut->last));
-    log_drop_snapshots(log, 0, log->end_offset);
-    TRY(log_store_damage_if_changed(log));
-    return log_write_epochs(log);
+    TRY(log_drop_snapshots(log, 0, log->end_offset));
+    write_lists(log);
+    return OK;
 }
 
 static void cut_release(struct cut *cut)
@@ -237,9 +250,9 @@ static err_t reset_files(struct log *log, struct segment *first, struct segment 
 {
     for (size_t i = gone_count; i-- > 0;) TRY(segment_unlink(gone[i], ""));
     TRY(segment_create(first));
-    log_drop_snapshots(log, first->base_offset, first->base_offset);
-    TRY(log_store_damage_if_changed(log));
-    return log_write_epochs(log);
+    TRY(log_drop_snapshots(log, first->base_offset, first->base_offset));
+    write_lists(log);
+    return OK;
 }
 
 static err_t reset_stopped(struct log *log, koffset_t offset)
@@ -259,7 +272,6 @@ static err_t reset_stopped(struct log *log, koffset_t offset)
         epoch_cache_release(&log->epochs);
         log->epochs_changed = true;
         set_producers(log, producers);
-        log->dir_changes++;
         mutex_unlock(&log->lock);
         after = reset_files(log, first, gone, gone_count);
         diag(DIAG_INFO, "log", "reset log=%s offset=%lld", log->path, (long long)offset);
