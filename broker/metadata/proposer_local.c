@@ -13,8 +13,10 @@
  * what is on disk is unknown: the published image stays what it was, and a restart reads what is
  * there.
  *
- * Each opening begins a new leader epoch with a flushed LeaderChange batch, so that what a lost
- * unflushed tail held can never be taken for what comes after it.
+ * Each opening begins a new leader epoch with a LeaderChange batch, so that what a lost unflushed
+ * tail held can never be taken for what comes after it. The first proposal's flush covers that
+ * batch, too: until then nobody has heard of the epoch. What was in the log before is flushed at
+ * once, for it is shown at once.
  */
 #include <stdlib.h>
 
@@ -234,7 +236,15 @@ static void *run(void *arg)
 
 /* ---- opening and closing ---- */
 
-/* A flushed batch of our own in a new epoch; after an open transaction also the record that ends
+/* What a process left behind that ended before its flush. */
+static err_t flush_tail(struct log *log)
+{
+    struct log_offsets offsets = log_offsets(log);
+    koffset_t flushed;
+    return offsets.flushed < offsets.end ? log_flush(log, &flushed) : OK;
+}
+
+/* A batch of our own in a new epoch; after an open transaction also the record that ends
  * it, as Kafka's controller does. */
 static err_t begin_epoch(struct proposer *p, leader_epoch_t last_epoch)
 {
@@ -276,14 +286,13 @@ static err_t load(struct proposer *p)
     int64_t started_ns = env_mono_ns(p->options.env);
     err_t err = replay_snapshots(&replay, p->options.env, path);
     if (err == OK) err = replay_log(&replay, p->options.log);
+    if (err == OK) err = flush_tail(p->options.log);
     if (err != OK) goto done;
     bool was_open = replay_drop_open(&replay);
     p->newest = image_ref(replay.image);
     leader_epoch_t epoch = MAX(replay.last_epoch, quorum_state_epoch(p->options.env->os, path));
     err = begin_epoch(p, epoch);
     if (err == OK && was_open) err = abort_transaction(p);
-    koffset_t flushed;
-    if (err == OK) err = log_flush(p->options.log, &flushed);
     if (err != OK) goto done;
     diag(DIAG_INFO, "metadata", "metadata loaded records=%lld topics=%zu offset=%lld ms=%lld",
          (long long)replay.record_count, image_topic_count(p->newest),
