@@ -166,9 +166,8 @@ struct search {
     uint32_t rank; /* out */
 };
 
-static err_t search_run(void *arg)
+static void search_run(struct search *s)
 {
-    struct search *s = arg;
     uint32_t low = 0, high = s->count;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
@@ -179,6 +178,11 @@ static err_t search_run(void *arg)
         }
     }
     s->rank = low;
+}
+
+static err_t search_guarded(void *arg)
+{
+    search_run(arg);
     return OK;
 }
 
@@ -197,7 +201,7 @@ err_t index_file_rank(struct index_file *f, index_below_fn below, int64_t key, u
     TRY(handle_map(&f->handle, (size_t)f->tail_first * f->entry_size, &m));
     s.entries = m->data;
     s.count = f->tail_first;
-    err_t err = guard_run(search_run, &s);
+    err_t err = guard_run(search_guarded, &s);
     mapping_unpin(m);
     *rank = s.rank;
     return err;

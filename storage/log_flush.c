@@ -76,7 +76,7 @@ static err_t sync_directory(struct log *log, const char *path)
 {
     int r = log_os(log)->sync_dir(log_os(log), path);
     if (r >= 0) return OK;
-    file_error(r, "sync", path);
+    (void)!file_error(r, "sync", path);
     return ERR_IO;
 }
 
@@ -101,7 +101,7 @@ static err_t sync_all(struct log *log, const struct flush *flush)
         int r = os->fdatasync(os, flush->parts[i].file->fd);
         /* Even a full disk: what was delayed until now is lost. */
         if (r < 0) {
-            handle_error(&flush->parts[i].segment->file, r, "flush");
+            (void)!handle_error(&flush->parts[i].segment->file, r, "flush");
             return ERR_IO;
         }
     }

@@ -70,7 +70,7 @@ void log_drop_truncation_note(struct log *log)
     char path[PATH_MAX];
     log_file_path(log, note_name, path);
     int r = log_os(log)->unlink(log_os(log), path);
-    if (r < 0) file_error(r, "unlink", path);
+    if (r < 0) (void)!file_error(r, "unlink", path);
     log->has_note = false;
 }
 
