@@ -43,8 +43,9 @@ void mutex_lock(struct mutex *m)
 
 void mutex_unlock(struct mutex *m)
 {
+    enum mutex_rank rank = m->rank; /* whoever waits for the lock may free it at once */
     CHECK(pthread_mutex_unlock(&m->lock) == 0);
-    rank_drop(m->rank);
+    rank_drop(rank);
 }
 
 void mutex_assert_held(const struct mutex *m) { CHECK(rank_is_held(m->rank)); }
