@@ -55,7 +55,7 @@ void frame_pool_release(struct frame_pool *pool)
             system_free((uint8_t *)item, (size_t)FRAME_BUF_MIN << class);
         }
     }
-    *pool = (struct frame_pool){0};
+    *pool = (struct frame_pool){.retained_max = pool->retained_max};
 }
 
 err_t frame_pool_get(struct frame_pool *pool, size_t need, struct frame_buf *out)
@@ -79,7 +79,7 @@ void frame_pool_put(struct frame_pool *pool, struct frame_buf *buf)
 {
     if (!buf->data) return;
     int class = class_of(buf->cap);
-    if (class < FRAME_BUF_CLASSES && pool->retained_bytes + buf->cap <= FRAME_POOL_RETAINED_MAX) {
+    if (class < FRAME_BUF_CLASSES && pool->retained_bytes + buf->cap <= pool->retained_max) {
         struct frame_pool_item *item = (struct frame_pool_item *)buf->data;
         item->next = pool->free[class];
         pool->free[class] = item;

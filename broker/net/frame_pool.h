@@ -16,7 +16,6 @@ enum {
     FRAME_BUF_MIN = 4096,
     FRAME_BUF_POOLED_MAX = 4 << 20,
     FRAME_BUF_CLASSES = 11, /* 4 KiB ... 4 MiB */
-    FRAME_POOL_RETAINED_MAX = 16 << 20,
 };
 
 struct frame_buf {
@@ -27,6 +26,7 @@ struct frame_buf {
 struct frame_pool {
     struct frame_pool_item *free[FRAME_BUF_CLASSES];
     size_t retained_bytes;
+    size_t retained_max; /* set by the owner */
 };
 
 void frame_pool_release(struct frame_pool *pool);

@@ -152,6 +152,7 @@ err_t shard_init(struct shard *shard, struct server_shared *shared, struct loop 
         .shared = shared,
         .loop = loop,
         .activity_step_ms = timeout_ms > 0 ? MIN(timeout_ms / 8, ACTIVITY_STEP_MAX_MS) : INT64_MAX,
+        .pool.retained_max = MAX(RETAINED_BYTES / shared->options.loops, RETAINED_BYTES_MIN),
         .dirty_task = {.run = attend_dirty},
         .budget_task = {.run = retry_waiting},
         .idle_timer = {.fire = idle_timer_fires},

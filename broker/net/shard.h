@@ -13,8 +13,12 @@
 #include "server.h"
 
 enum {
-    /* What one call reads at most into the shared buffer. */
-    SCRATCH_BYTES = 1 << 20,
+    /* What one call reads at most into the shared buffer: about what a socket holds. Only what was
+     * ever used of it takes memory. */
+    SCRATCH_BYTES = 4 << 20,
+    /* Warm buffers that all loops together may keep, and one at least. */
+    RETAINED_BYTES = 16 << 20,
+    RETAINED_BYTES_MIN = 4 << 20,
     /* Sent on one connection before the others have their turn. */
     FLUSH_BYTES_MAX = 4 << 20,
     /* How long the peer may take to close a connection that we have ended. */

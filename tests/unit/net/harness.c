@@ -1,3 +1,5 @@
+/* The service keeps what a test has to see in atomic counters; nothing else is shared with the
+ * loops. */
 #include "harness.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* Pieces go in at the end and leave at the front, and give back what they own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,5 @@
+/* Order of tasks, timers against the clock, and what a loop leaves alone: signals, and the CPU when
+ * idle. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

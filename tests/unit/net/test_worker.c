@@ -1,3 +1,4 @@
+/* Order, growth by need, and nobody forgotten at the end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
