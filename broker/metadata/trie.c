@@ -66,8 +66,11 @@ static struct trie_node *own(struct trie_node **at)
     struct trie_node *old = *at;
     if (atomic_load_explicit(&old->refs, memory_order_acquire) == 1) return old;
     struct trie_node *node = must_alloc(node_size(old->count));
-    memcpy(node, old, node_size(old->count));
     atomic_init(&node->refs, 1);
+    node->places = old->places;
+    node->inner = old->inner;
+    node->count = old->count;
+    memcpy(node->slots, old->slots, old->count * sizeof(*node->slots));
     uint32_t left = node->places;
     for (size_t i = 0; left; i++, left &= left - 1) {
         if (!(node->inner & left & -left)) continue;
