@@ -291,7 +291,7 @@ static void show_value(struct view value, char out[VALUE_SHOWN_MAX + 4])
 {
     size_t len = MIN(value.len, VALUE_SHOWN_MAX);
     for (size_t i = 0; i < len; i++) out[i] = isprint(value.data[i]) ? (char)value.data[i] : '?';
-    strcpy(out + len, len < value.len ? "..." : "");
+    snprintf(out + len, 4, "%s", len < value.len ? "..." : "");
 }
 
 void setting_refusal(const struct setting *setting, struct view value, const char *allowed,

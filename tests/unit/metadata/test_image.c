@@ -1,5 +1,6 @@
 /* The image against a naive model: random edits, old images that must not change, order, look-ups.
  */
+#include "base/buf.h"
 #include "image_impl.h"
 #include "lib/rng.h"
 #include "test.h"
@@ -117,7 +118,7 @@ static void compare_topic(const struct image *image, const struct model_topic *m
     }
     for (int k = 0; k < KEYS; k++) {
         const char *value = image_config(image, CONFIG_TOPIC, view_str(name), view_str(keys[k]));
-        assert_int_equal(value ? atoi(value) : -1, m->config[k]);
+        assert_int_equal(value ? strtol(value, NULL, 10) : -1, m->config[k]);
     }
 }
 
@@ -302,12 +303,10 @@ static void brokers__registered_fenced_removed(void **state)
     image_unref(next);
 }
 
-static void count_config(void *arg, const char *key, const char *value)
+static void add_name(void *arg, const char *key, const char *value)
 {
     (void)value;
-    char *seen = arg;
-    strcat(seen, key);
-    strcat(seen, ";");
+    assert_ok(buf_printf(arg, "%s;", key));
 }
 
 static void configs__set_replaced_removed(void **state)
@@ -319,9 +318,10 @@ static void configs__set_replaced_removed(void **state)
     assert_ok(image_put_config(image, CONFIG_BROKER, broker, view_str("a"), view_str("2")));
     assert_ok(image_put_config(image, CONFIG_BROKER, broker, view_str("b"), view_str("")));
     assert_ok(image_put_config(image, CONFIG_BROKER, view_str(""), view_str("c"), view_str("3")));
-    char seen[32] = "";
-    image_each_config(image, CONFIG_BROKER, broker, count_config, seen);
-    assert_string_equal(seen, "a;b;");
+    struct buf seen = {0};
+    image_each_config(image, CONFIG_BROKER, broker, add_name, &seen);
+    assert_string_equal((char *)seen.data, "a;b;");
+    buf_release(&seen);
     assert_string_equal(image_config(image, CONFIG_BROKER, broker, view_str("b")), "");
     assert_string_equal(image_config(image, CONFIG_BROKER, view_str(""), view_str("c")), "3");
     assert_null(image_config(image, CONFIG_TOPIC, broker, view_str("b")));
