@@ -48,16 +48,6 @@ void log_model_cut(struct log_model *model, koffset_t end)
     if (model->flushed > end) model->flushed = end;
 }
 
-void log_model_prune(struct log_model *model, koffset_t offset)
-{
-    size_t gone = 0;
-    while (gone < model->acked && model->items[gone].last_offset < offset)
-        free(model->items[gone++].bytes);
-    model->count -= gone;
-    model->acked -= gone;
-    if (gone) memmove(model->items, model->items + gone, model->count * sizeof *model->items);
-}
-
 size_t log_model_find(const struct log_model *model, koffset_t offset)
 {
     size_t low = 0, high = model->count;
@@ -80,7 +70,7 @@ const struct model_item *log_model_last_of(const struct log_model *model, produc
     return NULL;
 }
 
-koffset_t log_model_open_txn(const struct log_model *model, producer_id_t id)
+koffset_t log_model_open_txn(const struct log_model *model, producer_id_t id, koffset_t from)
 {
     koffset_t first = -1;
     for (size_t i = 0; i < model->acked; i++) {
@@ -88,7 +78,7 @@ koffset_t log_model_open_txn(const struct log_model *model, producer_id_t id)
         if (item->header.producer_id != id) continue;
         if (item->kind != ITEM_DATA)
             first = -1;
-        else if (batch_is_transactional(&item->header) && first < 0)
+        else if (first < 0 && item->last_offset >= from)
             first = item->header.base_offset;
     }
     return first;

@@ -2,8 +2,8 @@
  * promised.
  *
  * Items up to `acked` were acknowledged; those behind it were under way when a call failed: they
- * may or may not be in the log. Items below the start are kept for a while, since a crash may bring
- * deleted segments back.
+ * may or may not be in the log. Items below the start are kept, since a crash may bring deleted
+ * segments back, and transactions that began there may be open.
  */
 #pragma once
 
@@ -41,14 +41,12 @@ void log_model_add(struct log_model *model, const struct model_item *item, bool 
 void log_model_drop_pending(struct log_model *model);
 /* The log ends here now; everything below is acknowledged. */
 void log_model_cut(struct log_model *model, koffset_t end);
-/* Forgets items that end at or below `offset`. */
-void log_model_prune(struct log_model *model, koffset_t offset);
 
 /* Index of the first item that ends above `offset`; count: none. */
 size_t log_model_find(const struct log_model *model, koffset_t offset);
 /* The newest acknowledged data batch of a producer; NULL: none is known. */
 const struct model_item *log_model_last_of(const struct log_model *model, producer_id_t id);
-/* First offset of the producer's open transaction; -1: none. */
-koffset_t log_model_open_txn(const struct log_model *model, producer_id_t id);
+/* First offset, at or above `from`, of the producer's open transaction; -1: none. */
+koffset_t log_model_open_txn(const struct log_model *model, producer_id_t id, koffset_t from);
 /* The first record with that time or a later one; -1: none. */
 koffset_t log_model_find_timestamp(const struct log_model *model, time_ms_t timestamp);

@@ -195,17 +195,17 @@ static bool settle_one(struct world *w, struct call *call, size_t i)
     return true;
 }
 
-/* From the first failure on nothing is known, unless the disk was only full. */
+/* From the first failure on nothing is known, unless the log works on: then it did not happen. */
 static void settle_call(struct world *w, struct call *call)
 {
     bool is_certain = true;
+    bool is_alive = !sim_disk_is_stopped(w->disk) && !log_offsets(w->log).is_failed;
     koffset_t next = w->model.end;
     for (size_t i = 0; i < call->count; i++) {
         struct planned *p = &call->planned[i];
         if (is_certain) is_certain = settle_one(w, call, i);
         if (is_certain) next = w->model.end;
-        bool is_out = !call->batches[i].is_done || call->batches[i].err == ERR_NOSPACE ||
-                      p->expected != EXPECT_OK;
+        bool is_out = !call->batches[i].is_done || is_alive || p->expected != EXPECT_OK;
         if (is_certain || is_out) continue;
         if (call->origin != LOG_FROM_LEADER) {
             batch_set_base_offset(p->item.bytes, next);
@@ -289,7 +289,9 @@ static bool step_truncate(struct world *w)
     if (first >= count || log_offsets(w->log).is_failed) return true;
     size_t back = 1 + rng_below(&w->rng, rng_chance(&w->rng, 100) ? count - first : 3);
     size_t at = count - MIN(back, count - first);
-    koffset_t offset = w->model.items[at].header.base_offset;
+    /* Behind the batch before, so that no gap is left at the end: no file would know of it. */
+    koffset_t offset = at ? w->model.items[at - 1].last_offset + 1
+                          : w->model.items[at].header.base_offset;
     if (offset < w->model.start) return true;
     world_release_slices(w, offset);
     if (world_excuses(w, lower_recovery_point(w, offset))) return true;
@@ -307,7 +309,8 @@ static bool step_truncate(struct world *w)
 static bool step_advance_start(struct world *w)
 {
     w->doing = "advance start";
-    koffset_t offset = rng_between(&w->rng, w->model.start, world_stable_end(w));
+    koffset_t limit = MAX(w->model.start, world_stable_end(w, 0));
+    koffset_t offset = rng_between(&w->rng, w->model.start, limit);
     if (rng_chance(&w->rng, 900)) offset = MIN(offset, w->model.start + 20);
     if (world_excuses(w, log_advance_start(w->log, offset))) {
         w->model.start_maybe = MAX(w->model.start_maybe, offset);
@@ -328,7 +331,7 @@ static int64_t bytes_from(const struct log_model *model, koffset_t offset)
 static bool step_retention(struct world *w)
 {
     int dropped = 0;
-    koffset_t limit = world_stable_end(w);
+    koffset_t limit = world_stable_end(w, 0);
     w->doing = "retention";
     err_t err = log_apply_retention(w->log, w->now_ms, limit, &dropped);
     koffset_t start = log_offsets(w->log).start;
@@ -396,24 +399,9 @@ void world_follow_loss(struct world *w)
     for (int i = 0; i < PRODUCERS; i++) {
         struct world_producer *p = &w->producers[i];
         const struct model_item *last = log_model_last_of(&w->model, p->id);
-        p->epoch = last ? last->header.producer_epoch : p->pruned_epoch;
-        p->next_sequence = last ? sequence_add(batch_last_sequence(&last->header), 1)
-                                : p->pruned_next;
+        p->epoch = last ? last->header.producer_epoch : 0;
+        p->next_sequence = last ? sequence_add(batch_last_sequence(&last->header), 1) : 0;
     }
-}
-
-void world_prune(struct world *w)
-{
-    for (size_t i = 0; i < w->model.acked; i++) {
-        const struct model_item *item = &w->model.items[i];
-        if (item->last_offset >= w->model.start) break;
-        for (int p = 0; p < PRODUCERS; p++) {
-            if (item->kind != ITEM_DATA || w->producers[p].id != item->header.producer_id) continue;
-            w->producers[p].pruned_epoch = item->header.producer_epoch;
-            w->producers[p].pruned_next = sequence_add(batch_last_sequence(&item->header), 1);
-        }
-    }
-    log_model_prune(&w->model, w->model.start);
 }
 
 /* ---- one step ---- */

@@ -353,11 +353,12 @@ static koffset_t required_end(const struct world *w, bool lost_power)
     return MIN(end, w->model.end_maybe);
 }
 
-koffset_t world_stable_end(const struct world *w)
+koffset_t world_stable_end(const struct world *w, koffset_t from)
 {
     koffset_t end = w->model.end;
     for (int i = 0; i < PRODUCERS; i++) {
-        koffset_t first = log_model_open_txn(&w->model, w->producers[i].id);
+        if (!w->producers[i].is_transactional) continue;
+        koffset_t first = log_model_open_txn(&w->model, w->producers[i].id, from);
         if (first >= 0 && first < end) end = first;
     }
     return end;

@@ -47,8 +47,6 @@ struct world_producer {
     int16_t epoch;
     int32_t next_sequence;
     bool is_transactional;
-    int16_t pruned_epoch; /* as of the newest batch the model has forgotten */
-    int32_t pruned_next;
 };
 
 struct held_slice {
@@ -102,8 +100,8 @@ bool world_excuses(struct world *w, err_t err);
 /* Takes the promises the log makes in its numbers, and checks their order. */
 void world_take_promises(struct world *w);
 void world_mix(struct world *w, uint64_t value);
-/* The oldest open transaction, or the end. */
-koffset_t world_stable_end(const struct world *w);
+/* Where the oldest open transaction begins, looking at batches from `from` on; else the end. */
+koffset_t world_stable_end(const struct world *w, koffset_t from);
 
 /* ---- log_steps.c ---- */
 /* One random operation; false: this life is over. */
@@ -112,8 +110,6 @@ bool world_step(struct world *w);
 void world_release_slices(struct world *w, koffset_t above);
 /* The model was cut: producers go on behind what is left of them. */
 void world_follow_loss(struct world *w);
-/* Nothing below the start can come back any more. */
-void world_prune(struct world *w);
 
 /* ---- log_checks.c ---- */
 /* After an open: the log holds what it must and nothing else; the model follows what was lost. */
