@@ -65,5 +65,8 @@ const struct os *handle_os(const struct handle *h);
 /* file_error() with the handle's path. */
 err_t handle_error(const struct handle *h, int64_t result, const char *verb);
 
+/* fdatasync; a file that is gone needs none. Any failure is ERR_IO: it must not be tried again. */
+err_t handle_sync(struct handle *h);
+
 /* Whether somebody (a slice, a flush) holds the descriptor. */
 bool handle_is_pinned(struct handle *h);

@@ -209,6 +209,18 @@ bool handle_is_pinned(struct handle *h)
     return is_pinned;
 }
 
+err_t handle_sync(struct handle *h)
+{
+    struct slice_file *file;
+    err_t err = handle_open(h, OS_WRITE, &file);
+    if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
+    int r = h->cache->os->fdatasync(h->cache->os, file->fd);
+    slice_file_unref(file);
+    if (r >= 0) return OK;
+    (void)!handle_error(h, r, "flush");
+    return ERR_IO;
+}
+
 /* ---- mappings ---- */
 
 static void mapping_free(struct mapping *m)

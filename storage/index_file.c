@@ -119,6 +119,7 @@ err_t index_file_write(struct index_file *f)
                            (size_t)(f->count - f->written) * f->entry_size,
                            (int64_t)f->written * f->entry_size);
     slice_file_unref(file);
+    f->is_unsynced = true;
     if (r < 0) return handle_error(&f->handle, r, "write");
     f->written = f->count;
     return OK;
@@ -132,6 +133,7 @@ err_t index_file_cut(struct index_file *f, uint32_t count)
     TRY(handle_open(&f->handle, OS_WRITE, &file));
     int r = os->truncate(os, file->fd, (int64_t)MIN(count, f->written) * f->entry_size);
     slice_file_unref(file);
+    f->is_unsynced = true;
     if (r < 0) return handle_error(&f->handle, r, "truncate");
     f->written = MIN(f->written, count);
     f->count = count;

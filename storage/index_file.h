@@ -26,6 +26,7 @@ struct index_file {
     uint32_t tail_first;
     uint32_t tail_cap; /* entries that `tail` has room for */
     uint8_t *tail;     /* owned; NULL until the first entry is added */
+    bool is_unsynced;  /* the file was changed since its owner last had it synced */
 };
 
 /* Forgets what it knew; the file is not touched. */

@@ -4,10 +4,14 @@
  * Appends and reads go on all the while. Flushes come one after the other: one that waited finds
  * little left to do, which is how many waiters share one.
  *
+ * Indexes: those of sealed segments are trusted below the recovery point, so they are synced, once;
+ * those of the active one are rebuilt after a crash, so they are synced on close only; transaction
+ * indexes cannot be rebuilt in passing and always are.
+ *
  * Failure modes: fdatasync that fails says once that pages were lost and then forgets it, so it is
- * never tried again: the log is FAILED, and reading stops at the flushed offset. A full disk while
- * the epoch file is replaced is not unknown state: the flush fails, nothing counts as flushed, the
- * log works on.
+ * never tried again: the log is FAILED, and reading stops at the flushed offset. No memory, no
+ * descriptor, or a full disk while a list is replaced are no unknown state: the flush fails,
+ * nothing counts as flushed, the log works on.
  */
 #include <stdlib.h>
 
@@ -18,11 +22,13 @@
 /* What one flush has to cover. */
 struct flush_part {
     struct segment *segment; /* one reference */
-    struct slice_file *file; /* one reference */
+    struct slice_file *file; /* one reference; NULL: only indexes */
     int64_t bytes;
+    bool indexes, txns; /* these, too */
 };
 
 struct flush {
+    bool all;                 /* indexes of the active segment, too */
     struct flush_part *parts; /* owned, oldest first */
     size_t count;
     koffset_t end_offset;
@@ -36,6 +42,26 @@ struct flush {
 
 enum { SNAPSHOT_EVERY_BYTES = 64 * 1024 * 1024 };
 
+/* ---- under the lock ---- */
+
+static void add_part(struct flush *flush, struct segment *segment)
+{
+    bool has_indexes = segment->offsets.file.is_unsynced || segment->times.file.is_unsynced;
+    struct flush_part part = {
+        .segment = segment,
+        .file = segment->dirty,
+        .bytes = segment->size_bytes,
+        .indexes = has_indexes && (segment->is_sealed || flush->all),
+        .txns = segment->txns.is_unsynced,
+    };
+    if (!part.file && !part.indexes && !part.txns) return;
+    if (part.indexes) segment->offsets.file.is_unsynced = segment->times.file.is_unsynced = false;
+    segment->txns.is_unsynced = false;
+    segment_ref(segment);
+    if (part.file) slice_file_ref(part.file);
+    flush->parts[flush->count++] = part;
+}
+
 static err_t gather(struct log *log, struct flush *flush)
 {
     struct segment *active = log_active(log);
@@ -48,31 +74,51 @@ static err_t gather(struct log *log, struct flush *flush)
     flush->parent_changed = log->parent_changed;
     flush->parts = calloc(log->segment_count, sizeof *flush->parts);
     if (!flush->parts) return ERR_NOMEM;
-    for (size_t i = 0; i < log->segment_count; i++) {
-        struct segment *segment = log->segments[i];
-        if (!segment->dirty) continue;
-        segment_ref(segment);
-        slice_file_ref(segment->dirty);
-        flush->parts[flush->count++] = (struct flush_part){segment, segment->dirty,
-                                                           segment->size_bytes};
-    }
+    for (size_t i = 0; i < log->segment_count; i++) add_part(flush, log->segments[i]);
     if (flush->log_position - log->snapshot_position >= SNAPSHOT_EVERY_BYTES) {
         TRY(producer_state_encode(log->producers, &flush->snapshot));
     }
     return OK;
 }
 
+static void count_flushed(struct log *log, const struct flush *flush)
+{
+    for (size_t i = 0; i < flush->count; i++) {
+        const struct flush_part *part = &flush->parts[i];
+        if (part->file) segment_note_flushed(part->segment, part->bytes);
+    }
+    log_count_sizes(log);
+    CHECK(flush->end_offset <= log->end_offset);
+    log->flushed_offset = MAX(log->flushed_offset, flush->end_offset);
+    log->dir_synced = flush->dir_changes;
+    if (flush->parent_changed) log->parent_changed = false;
+    log_add_hint(log, (struct log_hint){flush->segment_base, flush->end_offset, flush->end_offset,
+                                        flush->position, true});
+}
+
+/* A flush that failed without harm leaves everything to the next one. */
+static void put_back(const struct flush *flush)
+{
+    for (size_t i = 0; i < flush->count; i++) {
+        const struct flush_part *part = &flush->parts[i];
+        part->segment->offsets.file.is_unsynced |= part->indexes;
+        part->segment->txns.is_unsynced |= part->txns;
+    }
+}
+
 static void flush_release(struct flush *flush)
 {
     for (size_t i = 0; i < flush->count; i++) {
-        slice_file_unref(flush->parts[i].file);
+        if (flush->parts[i].file) slice_file_unref(flush->parts[i].file);
         segment_unref(flush->parts[i].segment);
     }
     free(flush->parts);
     buf_release(&flush->snapshot);
 }
 
-static err_t sync_directory(struct log *log, const char *path)
+/* ---- without it ---- */
+
+static err_t sync_path(struct log *log, const char *path)
 {
     int r = log_os(log)->sync_dir(log_os(log), path);
     if (r >= 0) return OK;
@@ -80,31 +126,40 @@ static err_t sync_directory(struct log *log, const char *path)
     return ERR_IO;
 }
 
+err_t log_sync_directory(struct log *log) { return sync_path(log, log->path); }
+
 static err_t sync_parent(struct log *log)
 {
     char parent[PATH_MAX];
     strcpy(parent, log->path);
     char *slash = strrchr(parent, '/');
-    if (!slash) return sync_directory(log, ".");
+    if (!slash) return sync_path(log, ".");
     slash[slash == parent] = 0;
-    return sync_directory(log, parent);
+    return sync_path(log, parent);
+}
+
+static err_t sync_part(struct log *log, const struct flush_part *part)
+{
+    struct segment *segment = part->segment;
+    if (part->file) {
+        int r = log_os(log)->fdatasync(log_os(log), part->file->fd);
+        if (r < 0) {
+            (void)!handle_error(&segment->file, r, "flush");
+            return ERR_IO; /* even for a full disk: what was delayed until now is lost */
+        }
+    }
+    if (part->indexes) TRY(handle_sync(&segment->offsets.file.handle));
+    if (part->indexes) TRY(handle_sync(&segment->times.file.handle));
+    return part->txns ? handle_sync(&segment->txns.handle) : OK;
 }
 
 static err_t sync_all(struct log *log, const struct flush *flush)
 {
-    const struct os *os = log_os(log);
     if (flush->parent_changed) TRY(sync_parent(log));
-    if (flush->dir_changes != log->dir_synced) TRY(sync_directory(log, log->path));
+    if (flush->dir_changes != log->dir_synced) TRY(log_sync_directory(log));
     TRY(log_write_epochs(log));
     TRY(log_store_damage_if_changed(log));
-    for (size_t i = 0; i < flush->count; i++) {
-        int r = os->fdatasync(os, flush->parts[i].file->fd);
-        /* Even a full disk: what was delayed until now is lost. */
-        if (r < 0) {
-            (void)!handle_error(&flush->parts[i].segment->file, r, "flush");
-            return ERR_IO;
-        }
-    }
+    for (size_t i = 0; i < flush->count; i++) TRY(sync_part(log, &flush->parts[i]));
     return OK;
 }
 
@@ -132,24 +187,16 @@ err_t log_write_epochs(struct log *log)
     return err;
 }
 
-/* Under `lock`. */
-static void count_flushed(struct log *log, const struct flush *flush)
+/* ---- the whole ---- */
+
+static bool is_harmless(err_t err)
 {
-    for (size_t i = 0; i < flush->count; i++) {
-        segment_note_flushed(flush->parts[i].segment, flush->parts[i].bytes);
-    }
-    log_count_sizes(log);
-    CHECK(flush->end_offset <= log->end_offset);
-    log->flushed_offset = MAX(log->flushed_offset, flush->end_offset);
-    log->dir_synced = flush->dir_changes;
-    if (flush->parent_changed) log->parent_changed = false;
-    log_add_hint(log, (struct log_hint){flush->segment_base, flush->end_offset, flush->end_offset,
-                                        flush->position, true});
+    return err == ERR_NOMEM || err == ERR_NOSPACE || err == ERR_LIMIT;
 }
 
-static err_t flush_once(struct log *log, koffset_t *flushed_to)
+static err_t flush_once(struct log *log, bool all, koffset_t *flushed_to)
 {
-    struct flush flush = {0};
+    struct flush flush = {.all = all};
     mutex_lock(&log->lock);
     err_t err = gather(log, &flush);
     mutex_unlock(&log->lock);
@@ -160,7 +207,9 @@ static err_t flush_once(struct log *log, koffset_t *flushed_to)
     mutex_lock(&log->lock);
     if (err == OK) {
         count_flushed(log, &flush);
-    } else if (err != ERR_NOMEM && err != ERR_NOSPACE) {
+    } else if (is_harmless(err)) {
+        put_back(&flush);
+    } else {
         log_fail(log, err, "flush");
     }
     *flushed_to = log->flushed_offset;
@@ -169,10 +218,15 @@ static err_t flush_once(struct log *log, koffset_t *flushed_to)
     return err;
 }
 
-err_t log_flush(struct log *log, koffset_t *flushed_to)
+err_t log_flush_files(struct log *log, bool all, koffset_t *flushed_to)
 {
     mutex_lock(&log->flush);
-    err_t err = flush_once(log, flushed_to);
+    err_t err = flush_once(log, all, flushed_to);
     mutex_unlock(&log->flush);
     return err;
+}
+
+err_t log_flush(struct log *log, koffset_t *flushed_to)
+{
+    return log_flush_files(log, false, flushed_to);
 }

@@ -29,6 +29,7 @@ struct recovery {
     struct log *log;
     const struct log_options *options;
     bool is_clean;
+    bool is_fresh;         /* there was nothing */
     koffset_t check_from;  /* batches from here on have their checksum looked at */
     koffset_t floor;       /* what lies below it must be there */
     koffset_t replay_from; /* a transaction index has to be made anew from here; else INT64_MAX */
@@ -389,7 +390,8 @@ static err_t recover_row(struct recovery *r)
 {
     struct log *log = r->log;
     const struct log_options *options = r->options;
-    if (log->segment_count == 0)
+    r->is_fresh = log->segment_count == 0;
+    if (r->is_fresh)
         TRY(create_first(log, options->start_offset));
     else
         TRY(recover_segments(r));
@@ -463,5 +465,5 @@ err_t log_recover(struct log *log, const struct log_options *options)
     log->opened_position = log_position(active, active->size_bytes);
     log->snapshot_position = log->opened_position;
     log->flushed_offset = log->end_offset;
-    return r.is_clean || log->size_bytes == 0 ? OK : settle(&r);
+    return r.is_clean || r.is_fresh ? OK : settle(&r);
 }

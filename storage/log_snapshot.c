@@ -106,6 +106,7 @@ void log_write_snapshot(struct log *log, koffset_t offset, int64_t position, str
     }
     mutex_lock(&log->lock);
     err = log_note_snapshot(log, offset);
+    log->dir_changes++;
     log->snapshot_position = MAX(log->snapshot_position, position);
     mutex_unlock(&log->lock);
     koffset_t stale;
@@ -113,6 +114,18 @@ void log_write_snapshot(struct log *log, koffset_t offset, int64_t position, str
     while ((stale = pop_stale(log, 0, INT64_MAX, LOG_SNAPSHOTS_KEPT)) >= 0) {
         (void)!unlink_snapshot(log, stale); /* an old one too many is harmless */
     }
+}
+
+err_t log_sync_snapshot(struct log *log, koffset_t offset)
+{
+    const struct os *os = log_os(log);
+    char path[PATH_MAX];
+    snapshot_path(log, offset, path);
+    int fd = os->open(os, path, OS_WRITE);
+    if (fd < 0) return file_error(fd, "open", path);
+    int r = os->fsync(os, fd);
+    os->close(os, fd);
+    return r < 0 ? file_error(r, "flush", path) : OK;
 }
 
 /* ---- rebuild ---- */

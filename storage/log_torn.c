@@ -78,6 +78,7 @@ static err_t cut_segment(struct log *log, struct segment *segment, int64_t posit
     }
     if (path[0]) *budget -= keep;
     int r = os->truncate(os, file->fd, position);
+    if (r >= 0) r = os->fdatasync(os, file->fd); /* or it could come back after a clean stop */
     slice_file_unref(file);
     if (r < 0) return handle_error(&segment->file, r, "truncate");
     tell(log, segment, position, file_size - position, path);

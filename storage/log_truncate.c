@@ -210,8 +210,9 @@ static void write_lists(struct log *log)
 static err_t follow(struct log *log, struct cut *cut)
 {
     for (size_t i = cut->gone_count; i-- > 1;) TRY(segment_unlink(cut->gone[i], ""));
-    TRY(segment_cut_files(cut->last));
     TRY(log_drop_snapshots(log, 0, log->end_offset));
+    TRY(log_sync_directory(log));
+    TRY(segment_cut_files(cut->last));
     write_lists(log);
     return OK;
 }
@@ -249,8 +250,9 @@ static err_t reset_files(struct log *log, struct segment *first, struct segment 
                          size_t gone_count)
 {
     for (size_t i = gone_count; i-- > 0;) TRY(segment_unlink(gone[i], ""));
-    TRY(segment_create(first));
     TRY(log_drop_snapshots(log, first->base_offset, first->base_offset));
+    TRY(segment_create(first));
+    TRY(log_sync_directory(log));
     write_lists(log);
     return OK;
 }

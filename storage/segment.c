@@ -285,6 +285,7 @@ err_t segment_cut_files(struct segment *s)
     TRY(txn_index_trim(&s->txns));
     TRY(handle_open(&s->file, OS_WRITE, &file));
     int r = os_of(s)->truncate(os_of(s), file->fd, s->size_bytes);
+    if (r >= 0) r = os_of(s)->fdatasync(os_of(s), file->fd);
     slice_file_unref(file);
     return r < 0 ? handle_error(&s->file, r, "truncate") : OK;
 }

@@ -84,6 +84,8 @@ void segment_note_flushed(struct segment *segment, int64_t bytes);
  * files are cut by segment_cut_files(). Every index entry of the old one must be in its files. */
 err_t segment_new_below(const struct segment_options *options, struct segment *old,
                         koffset_t end_offset, int64_t position, struct segment **out);
+/* Makes the cut durable, too: bytes that come back after a power loss would be taken for good after
+ * a clean stop. */
 err_t segment_cut_files(struct segment *segment);
 
 /* Reference for reading. */

@@ -82,6 +82,7 @@ err_t txn_index_append(struct txn_index *index, const struct txn_entry *entry)
     TRY(handle_open(&index->handle, flags, &file));
     ssize_t r = os->pwrite(os, file->fd, raw, sizeof raw, (int64_t)index->count * TXN_ENTRY_BYTES);
     slice_file_unref(file);
+    index->is_unsynced = true;
     if (r < 0) return handle_error(&index->handle, r, "write");
     index->count++;
     index->last_offset = entry->last_offset;
@@ -119,6 +120,7 @@ err_t txn_index_trim(struct txn_index *index)
     if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
     int r = os->truncate(os, file->fd, (int64_t)index->count * TXN_ENTRY_BYTES);
     slice_file_unref(file);
+    index->is_unsynced = true;
     return r < 0 ? handle_error(&index->handle, r, "truncate") : OK;
 }
 

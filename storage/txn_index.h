@@ -24,6 +24,7 @@ struct txn_index {
     struct handle handle;
     _Atomic uint32_t count; /* whole entries in the file */
     koffset_t last_offset;  /* of the newest entry; -1: none */
+    bool is_unsynced;       /* the file was changed since its owner last had it synced */
 };
 
 void txn_index_init(struct txn_index *index, struct handle_cache *cache, const char *dir,
