@@ -354,6 +354,32 @@ int files_walk(const char *path, int (*fn)(void *arg, const struct place *place)
 
 /* ---- questions ---- */
 
+char *sibling_path(const struct file *file, enum file_kind kind)
+{
+    char *path;
+    const char *suffix = NULL, *rest = file->name + DIGITS, *aside;
+    CHECK(file->base_offset >= 0);
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        if (suffixes[i].kind == kind) suffix = suffixes[i].suffix;
+    }
+    CHECK(suffix);
+    aside = strchr(rest + 1, '.');
+    if (asprintf(&path, "%.*s%s%s", (int)(rest - file->path), file->path, suffix,
+                 file->is_aside && aside ? aside : "") < 0)
+        need(NULL);
+    return path;
+}
+
+koffset_t segment_end(const struct place *place, koffset_t base_offset)
+{
+    for (size_t i = 0; i < place->count; i++) {
+        const struct file *f = &place->files[i];
+        if (f->kind == FILE_SEGMENT && !f->is_aside && f->base_offset > base_offset)
+            return f->base_offset;
+    }
+    return INT64_MAX;
+}
+
 const struct file *place_find(const struct place *place, enum file_kind kind, koffset_t base_offset)
 {
     for (size_t i = 0; i < place->count; i++) {

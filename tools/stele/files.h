@@ -60,10 +60,14 @@ int files_walk(const char *path, int (*fn)(void *arg, const struct place *place)
 
 const char *file_kind_name(enum file_kind kind); /* "segment", "offset index" */
 enum file_kind file_kind_of(const char *name, koffset_t *base_offset, bool *is_aside);
+/* The path of the file of this kind that belongs to the same segment; malloc'ed. */
+char *sibling_path(const struct file *file, enum file_kind kind);
 /* The file of this kind and base offset in the place; NULL: none. */
 const struct file *place_find(const struct place *place, enum file_kind kind,
                               koffset_t base_offset);
 /* The segment with the highest offsets, the only one that grows. */
 bool place_is_last_segment(const struct place *place, const struct file *file);
+/* Where the segment behind the one with this base offset begins; INT64_MAX: there is none. */
+koffset_t segment_end(const struct place *place, koffset_t base_offset);
 /* Whether a process holds the data directory's lock, as far as one may know. */
 bool data_dir_is_locked(const char *data_dir);

@@ -43,16 +43,9 @@ struct showing {
     struct dump *dump;
     struct segment_file segment;
     struct rows rows;
+    struct dump_records records;
     bool found_bad;
 };
-
-static void number_or_null(struct rows *rows, int64_t number)
-{
-    if (number < 0)
-        rows_null(rows);
-    else
-        rows_number(rows, number);
-}
 
 static void show_producer(struct rows *rows, const struct batch_header *h)
 {
@@ -60,10 +53,10 @@ static void show_producer(struct rows *rows, const struct batch_header *h)
     snprintf(text, sizeof text, "%" PRId64 "/%d/%" PRId32, h->producer_id, h->producer_epoch,
              h->base_sequence);
     rows_string(rows, batch_has_producer_id(h) ? text : NULL);
-    number_or_null(rows, h->producer_id);
-    number_or_null(rows, h->producer_epoch);
-    number_or_null(rows, h->base_sequence);
-    number_or_null(rows, batch_last_sequence(h));
+    rows_number_if(rows, h->producer_id >= 0, h->producer_id);
+    rows_number_if(rows, h->producer_epoch >= 0, h->producer_epoch);
+    rows_number_if(rows, h->base_sequence >= 0, h->base_sequence);
+    rows_number_if(rows, batch_last_sequence(h) >= 0, batch_last_sequence(h));
 }
 
 /* T: transactional, C: control, A: log append time, H: has a delete horizon. */
@@ -76,14 +69,11 @@ static void show_flags(struct rows *rows, const struct batch_header *h)
     rows_bool(rows, batch_is_transactional(h));
     rows_bool(rows, batch_is_control(h));
     rows_string(rows, batch_is_log_append_time(h) ? "LogAppendTime" : "CreateTime");
-    if (batch_has_delete_horizon(h))
-        rows_number(rows, h->base_timestamp);
-    else
-        rows_null(rows);
+    rows_number_if(rows, batch_has_delete_horizon(h), h->base_timestamp);
     rows_string(rows, flags[0] ? flags : "-");
 }
 
-static void show_batch(struct showing *s, const struct batch_header *h, bool is_crc_ok)
+static void show_header(struct showing *s, const struct batch_header *h, bool is_crc_ok)
 {
     struct rows *rows = &s->rows;
     rows_start(rows);
@@ -94,9 +84,9 @@ static void show_batch(struct showing *s, const struct batch_header *h, bool is_
     rows_number(rows, (int64_t)h->size_bytes);
     rows_string(rows, codec_name(batch_codec(h)));
     rows_number(rows, h->record_count);
-    number_or_null(rows, h->leader_epoch);
-    number_or_null(rows, batch_has_delete_horizon(h) ? -1 : h->base_timestamp);
-    number_or_null(rows, h->max_timestamp);
+    rows_number_if(rows, h->leader_epoch >= 0, h->leader_epoch);
+    rows_number_if(rows, !batch_has_delete_horizon(h) && h->base_timestamp >= 0, h->base_timestamp);
+    rows_number_if(rows, h->max_timestamp >= 0, h->max_timestamp);
     rows_time(rows, h->max_timestamp);
     show_producer(rows, h);
     show_flags(rows, h);
@@ -104,7 +94,33 @@ static void show_batch(struct showing *s, const struct batch_header *h, bool is_
     rows_number(rows, h->crc);
     rows_bool(rows, is_crc_ok);
     rows_string(rows, is_crc_ok ? "ok" : "BAD");
-    rows_end(rows);
+}
+
+static err_t show_records(struct showing *s, const struct batch_header *h)
+{
+    struct view whole;
+    err_t err = segment_scan_batch(&s->segment.scan, h, &whole);
+    return err == OK ? dump_records_of(&s->records, whole, &s->rows) : err;
+}
+
+/* In text the batch's line comes before its records, in JSON they are in the batch. */
+static err_t show_batch(struct showing *s, const struct batch_header *h)
+{
+    const struct dump_options *o = s->dump->options;
+    err_t err = OK, crc = segment_scan_check_crc(&s->segment.scan, h);
+    if (crc == ERR_IO) return crc;
+    show_header(s, h, crc == OK);
+    if (o->format == FORMAT_TEXT) rows_end(&s->rows);
+    if (o->with_records)
+        err = show_records(s, h);
+    else
+        s->dump->left--;
+    if (o->format == FORMAT_JSON) rows_end(&s->rows);
+    if (crc != OK || err != OK) s->found_bad = true;
+    if (err != OK)
+        complain(EXIT_FOUND, "%s: byte %" PRId64 ": the batch's records cannot be read: %s",
+                 s->segment.file->path, s->segment.scan.pos, err_name(err));
+    return OK;
 }
 
 /* What stands at scan.next is no whole batch. */
@@ -133,15 +149,11 @@ static int show_segment(struct showing *s)
     const struct dump_options *o = s->dump->options;
     struct batch_header header;
     err_t err = OK;
-    while (s->dump->left > 0 && s->segment.scan.next < o->max_bytes) {
+    while (err == OK && s->dump->left > 0 && s->segment.scan.next < o->max_bytes) {
         err = segment_scan_next(&s->segment.scan, &header);
         if (err != OK) break;
         if (batch_last_offset(&header) < o->from) continue;
-        err_t crc = segment_scan_check_crc(&s->segment.scan, &header);
-        if (crc == ERR_IO) return end_badly(s, crc);
-        s->found_bad |= crc != OK;
-        show_batch(s, &header, crc == OK);
-        s->dump->left--;
+        err = show_batch(s, &header);
     }
     if (err != OK && err != ERR_NOT_FOUND) return end_badly(s, err);
     return s->found_bad ? EXIT_FOUND : EXIT_OK;
@@ -149,12 +161,15 @@ static int show_segment(struct showing *s)
 
 int dump_segment(struct dump *dump, const struct place *place, const struct file *file)
 {
-    struct showing s = {.dump = dump};
+    struct showing s = {.dump = dump, .records = {.dump = dump}};
+    const struct dump_options *o = dump->options;
     if (segment_file_open(&s.segment, place, file, SCAN_ALL) != OK) return EXIT_UNREACHABLE;
-    dump_heading(dump, place, file);
-    rows_init(&s.rows, dump->options->format, "batch", columns, COUNT_OF(columns));
+    s.records.decoder = o->has_decoder ? o->decoder : decoder_of_topic(place->entry.topic);
+    dump_heading(dump, file);
+    rows_init(&s.rows, o->format, "batch", columns, COUNT_OF(columns));
     rows_titles(&s.rows);
     int code = show_segment(&s);
+    dump_records_release(&s.records);
     rows_release(&s.rows);
     segment_file_close(&s.segment);
     return code;

@@ -115,7 +115,10 @@ static void pad_cell(struct rows *rows, const struct row_column *column, struct 
     size_t pad = text.len < width ? width - text.len : 0;
     if (rows->line.len) must(buf_append(&rows->line, "  ", 2));
     if (!left) must(buf_printf(&rows->line, "%*s", (int)pad, ""));
-    must(buf_append(&rows->line, text.data, text.len));
+    for (size_t i = 0; i < text.len;
+         i++) /* names and lines come from files: nothing may move the cursor */
+        must(buf_append_u8(&rows->line,
+                           text.data[i] < 0x20 || text.data[i] == 0x7f ? '?' : text.data[i]));
     if (left) must(buf_printf(&rows->line, "%*s", (int)pad, ""));
 }
 
@@ -179,6 +182,14 @@ void rows_bool(struct rows *rows, bool value)
 }
 
 void rows_null(struct rows *rows) { cell(rows, view_str("-"), view_str("null")); }
+
+void rows_number_if(struct rows *rows, bool has, int64_t number)
+{
+    if (has)
+        rows_number(rows, number);
+    else
+        rows_null(rows);
+}
 
 void rows_text(struct rows *rows, struct view text)
 {

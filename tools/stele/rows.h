@@ -38,6 +38,8 @@ void rows_titles(struct rows *rows);
 
 void rows_start(struct rows *rows);
 void rows_number(struct rows *rows, int64_t number);
+/* Null if not `has`. */
+void rows_number_if(struct rows *rows, bool has, int64_t number);
 void rows_bool(struct rows *rows, bool value);
 void rows_text(struct rows *rows, struct view text);   /* data NULL: null, "-" */
 void rows_string(struct rows *rows, const char *text); /* NULL: null, "-" */

@@ -1,6 +1,8 @@
 /* See segment_file.h. */
 #include "segment_file.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "options.h"
 
