@@ -336,13 +336,13 @@ static void stop_run(struct task *task)
     sem_post(&hk->stopped);
 }
 
-void housekeeping_stop(struct housekeeping *hk)
+void housekeeping_stop(struct housekeeping *hk, bool loop_runs)
 {
     mutex_lock(&hk->lock);
     bool was_stopped = hk->is_stopped;
     hk->is_stopped = true;
     mutex_unlock(&hk->lock);
-    if (was_stopped) return;
+    if (was_stopped || !loop_runs) return;
     hk->stop_task.run = stop_run;
     loop_post(hk->loop, &hk->stop_task);
     while (sem_wait(&hk->stopped) != 0) continue;

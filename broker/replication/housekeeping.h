@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/types.h"
 
 struct housekeeping;
@@ -16,9 +18,9 @@ struct partition_table;
 
 /* NULL without memory. */
 struct housekeeping *housekeeping_new(struct partition_table *table);
-/* No more timers and no more work after it returns; the timers' loop must still run (or never have
- * been started). */
-void housekeeping_stop(struct housekeeping *hk);
+/* No more timers and no more work is started; where the timers' loop runs, it is waited for. What
+ * runs already is for the caller to drain. */
+void housekeeping_stop(struct housekeeping *hk, bool loop_runs);
 /* After the stop and after the workers are drained. NULL is allowed. */
 void housekeeping_free(struct housekeeping *hk);
 

@@ -118,12 +118,21 @@ struct log *partition_take_log(struct partition *p)
     struct log *log = p->log;
     p->log = NULL;
     p->is_leader = false;
+    atomic_fetch_sub(&p->table->unflushed_bytes, partition_take_dirty(p));
     partition_wake_watches(p, &news);
     partition_fail_writes(p, ERR_NOT_LEADER, &news);
     mutex_unlock(&p->lock);
     partition_news_deliver(&news);
     partition_table_wait_unref(p->table, &p->refs);
     return log;
+}
+
+int64_t partition_take_dirty(struct partition *p)
+{
+    int64_t bytes = p->dirty_bytes;
+    p->dirty_bytes = 0;
+    p->is_dirty = false;
+    return bytes;
 }
 
 struct partition_view partition_describe(struct partition *p)

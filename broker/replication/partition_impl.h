@@ -36,11 +36,12 @@ struct partition {
     struct list watches;    /* partition_watch */
     struct list parked;     /* partition_write, in the order they were handed in */
     struct list committing; /* partition_write, by rising offset */
-    bool is_rolling;
+    bool is_preparing;      /* a worker rolls or flushes, and then appends what is parked */
+    bool needs_roll;        /* of the worker that prepares */
     bool is_flushing;
-    bool is_dirty; /* the table's housekeeping knows that there is something to flush */
-    int64_t dirty_bytes;
-    struct task roll_task;
+    bool is_dirty;       /* the table's housekeeping knows that there is something to flush */
+    int64_t dirty_bytes; /* appended since the last flush began */
+    struct task prepare_task;
     struct task flush_task;
 
     struct list dirty_link; /* guarded by housekeeping's lock */
@@ -70,6 +71,10 @@ void partition_set_leadership(struct partition *p, const struct partition_leader
 /* Takes the log away: everybody who waits is told, later calls fail. Returns it when nobody but the
  * caller has a reference any more, or NULL. Not on a loop. */
 struct log *partition_take_log(struct partition *p);
+
+/* The bytes to be flushed now; they are the caller's to take off the table's sum. The lock is held.
+ */
+int64_t partition_take_dirty(struct partition *p);
 
 /* The log's start may have moved. */
 void partition_note_start(struct partition *p);

@@ -34,7 +34,10 @@ err_t partition_table_new(const struct partition_table_options *options,
     return OK;
 }
 
-void partition_table_stop(struct partition_table *table) { housekeeping_stop(table->housekeeping); }
+void partition_table_stop(struct partition_table *table)
+{
+    housekeeping_stop(table->housekeeping, true);
+}
 
 /* One partition on its way out: flushed and closed, its checkpoints brought up to date. */
 struct closing {
@@ -124,6 +127,9 @@ void table_topic_free(struct table_topic *topic)
 void partition_table_free(struct partition_table *table, bool *clean)
 {
     if (!table) return;
+    if (table->housekeeping) housekeeping_stop(table->housekeeping, false);
+    worker_drain(table->options.flushers);
+    worker_drain(table->options.housekeepers);
     *clean = close_all(table);
     struct map_entry *e;
     for (size_t i = 0; (e = map_next(&table->by_name, &i));) table_topic_free(e->value);

@@ -48,8 +48,8 @@ err_t partition_table_new(const struct partition_table_options *options,
 /* Ends the background work and its timers. Before the end of the timers' loop, if that was started.
  */
 void partition_table_stop(struct partition_table *table);
-/* Flushes and closes all logs, then nobody may hold a partition any more; `clean`: everything was
- * written, the directories may say so. NULL is allowed. */
+/* Drains the pools, flushes and closes all logs; returns when nobody holds a partition any more.
+ * `clean`: everything was written, the directories may say so. NULL is allowed. */
 void partition_table_free(struct partition_table *table, bool *clean);
 
 /* The proposer's subscriber. `arg` is the table. */

@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/diag.h"
 #include "base/os.h"
+#include "leftovers.h"
 #include "partition_table_impl.h"
 #include "protocol/messages.h"
 
@@ -408,6 +409,14 @@ static void warn_of_strays(struct partition_table *table, const struct image *im
     }
 }
 
+static void sweep_run(struct task *task)
+{
+    struct partition_table *table = CONTAINER_OF(task, struct partition_table, sweep_task);
+    for (int i = 0; i < table->options.dir_count; i++)
+        if (!log_dir_is_failed(table->dirs[i].dir))
+            leftovers_remove(table->options.env, table->dirs[i].dir);
+}
+
 /* ---- the subscriber ---- */
 
 static void sync_or_say(struct partition_table *table, const struct image *after,
@@ -475,6 +484,8 @@ void partition_table_apply(void *arg, const struct image *before, const struct i
             sync_or_say(table, after, image_topic_at(after, i), &list);
         open_listed(table, after, &list);
         warn_of_strays(table, after);
+        table->sweep_task.run = sweep_run;
+        worker_submit(table->options.housekeepers, &table->sweep_task);
     }
     free(list.items);
 }

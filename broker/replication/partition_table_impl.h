@@ -29,6 +29,7 @@ struct partition_table {
     struct partition_table_options options;
     struct table_dir *dirs;
     struct housekeeping *housekeeping;
+    _Atomic int64_t unflushed_bytes; /* over all logs */
 
     struct mutex lock; /* RANK_TOPICS */
     struct map by_name;
@@ -42,6 +43,7 @@ struct partition_table {
     /* Recovery at start, for progress. */
     atomic_int opened;
     int opening_total;
+    struct task sweep_task; /* of leftovers */
     _Atomic int64_t recovered_bytes, recovering_bytes;
 };
 

@@ -1,13 +1,15 @@
 /* Appending: from a run of client batches to their acknowledgement.
  *
  *   partition_append --> log_append --> done                       (page-cache)
- *                            |  `----> committing --> done         (fsync: after a flush)
- *                            `-> parked --> roll on a worker --> log_append --> ...
+ *           |                |  `----> committing --> done         (fsync: after a flush)
+ *           `----------------`-> parked --> roll or flush on a worker --> log_append --> ...
  *
  * Happy path: one log_append for the whole run under the lock, and the high watermark follows.
  * A log that needs a new segment says so; what it has not taken is copied (the bytes belong to the
  * connection) and a worker creates the segment and appends the copies. As long as that goes on,
  * later writes join the queue behind them: the order of writes is the order of offsets.
+ * When too much is unflushed over all logs, writes to a log that has a share in it are parked
+ * likewise until that share is flushed: producers go at the pace of the disk then.
  * Group commit: while a flush runs, writes gather in `committing`; when it ends, all that it
  * covered are acknowledged together and the next one starts if there are more.
  * Failure modes: an append error is the batch's own. A failed roll ends every parked write with its
@@ -23,10 +25,10 @@
 
 enum {
     RUN_MAX = 64,           /* batches handed to the log at once */
-    ROLLS_WITHOUT_GAIN = 3, /* then the log is taken for broken */
+    ROLLS_WITHOUT_GAIN = 4, /* then the log is taken for broken */
 };
 
-static void roll_run(struct task *task);
+static void prepare_run(struct task *task);
 static void flush_run(struct task *task);
 
 static void start_flush(struct partition *p)
@@ -38,18 +40,30 @@ static void start_flush(struct partition *p)
     worker_submit(p->table->options.flushers, &p->flush_task);
 }
 
-static void start_roll(struct partition *p)
+/* For a new segment, or else for room. */
+static void start_preparing(struct partition *p, bool needs_roll)
 {
-    CHECK(!p->is_rolling);
-    p->is_rolling = true;
+    CHECK(!p->is_preparing);
+    const struct partition_table_options *options = &p->table->options;
+    p->is_preparing = true;
+    p->needs_roll = needs_roll;
     partition_ref(p);
-    p->roll_task.run = roll_run;
-    worker_submit(p->table->options.housekeepers, &p->roll_task);
+    p->prepare_task.run = prepare_run;
+    worker_submit(needs_roll ? options->housekeepers : options->flushers, &p->prepare_task);
+}
+
+/* Does this log take part in there being too much unflushed? */
+static bool is_pressed(const struct partition *p)
+{
+    return p->dirty_bytes > 0 &&
+           atomic_load_explicit(&p->table->unflushed_bytes, memory_order_relaxed) >
+               p->table->options.unflushed_limit_bytes;
 }
 
 static void note_dirty(struct partition *p, size_t bytes)
 {
     p->dirty_bytes += (int64_t)bytes;
+    atomic_fetch_add_explicit(&p->table->unflushed_bytes, (int64_t)bytes, memory_order_relaxed);
     if (!p->is_dirty) {
         p->is_dirty = true;
         housekeeping_note_dirty(p->table->housekeeping, p);
@@ -120,6 +134,7 @@ static void end_write(struct partition_write *write, err_t err)
 /* Copies the batches, because their bytes are the connection's, and queues them. */
 static void park(struct partition *p, struct partition_write **writes, size_t count)
 {
+    bool needs_roll = !is_pressed(p);
     for (size_t i = 0; i < count; i++) {
         struct log_append *batch = &writes[i]->batch;
         writes[i]->owned_data = malloc(batch->header.size_bytes);
@@ -132,7 +147,7 @@ static void park(struct partition *p, struct partition_write **writes, size_t co
         writes[i]->is_parked = true;
         list_push_back(&p->parked, &writes[i]->link);
     }
-    if (!p->is_rolling && !list_is_empty(&p->parked)) start_roll(p);
+    if (!p->is_preparing && !list_is_empty(&p->parked)) start_preparing(p, needs_roll);
 }
 
 static err_t why_not(const struct partition *p)
@@ -157,7 +172,7 @@ void partition_append(struct partition *p, struct partition_write **writes, size
     }
     err_t err = why_not(p);
     size_t done = 0;
-    if (!err && !p->is_rolling) done = append_run(p, writes, count, &news);
+    if (!err && !p->is_preparing && !is_pressed(p)) done = append_run(p, writes, count, &news);
     if (err)
         for (size_t i = 0; i < count; i++) end_write(writes[i], err);
     else if (done < count)
@@ -198,27 +213,6 @@ static bool append_parked(struct partition *p, struct partition_news *news)
     return true;
 }
 
-static void roll_run(struct task *task)
-{
-    struct partition *p = CONTAINER_OF(task, struct partition, roll_task);
-    int without_gain = 0;
-    for (bool is_over = false; !is_over;) {
-        struct partition_news news;
-        partition_news_init(&news);
-        struct log *log = partition_log(p);
-        err_t err = log ? log_roll(log) : ERR_NOT_LEADER;
-        mutex_lock(&p->lock);
-        if (!err && p->log && !append_parked(p, &news) && ++without_gain == ROLLS_WITHOUT_GAIN)
-            err = ERR_FAILED;
-        if (err) partition_fail_parked(p, err, &news);
-        is_over = list_is_empty(&p->parked);
-        if (is_over) p->is_rolling = false;
-        mutex_unlock(&p->lock);
-        partition_news_deliver(&news);
-    }
-    partition_unref(p);
-}
-
 void partition_flush_if_dirty(struct partition *p)
 {
     mutex_lock(&p->lock);
@@ -226,30 +220,66 @@ void partition_flush_if_dirty(struct partition *p)
     mutex_unlock(&p->lock);
 }
 
-static void flush_run(struct task *task)
+/* Makes durable what there is; the news are for the caller to deliver. */
+static err_t flush(struct partition *p, struct partition_news *news)
 {
-    struct partition *p = CONTAINER_OF(task, struct partition, flush_task);
-    struct partition_news news;
-    partition_news_init(&news);
     mutex_lock(&p->lock);
     struct log *log = p->log;
-    int64_t bytes = p->dirty_bytes;
-    p->dirty_bytes = 0;
-    p->is_dirty = false;
+    int64_t bytes = partition_take_dirty(p);
     mutex_unlock(&p->lock);
 
     koffset_t flushed = -1;
     err_t err = log ? log_flush(log, &flushed) : ERR_NOT_LEADER;
 
+    atomic_fetch_sub_explicit(&p->table->unflushed_bytes, bytes, memory_order_relaxed);
+    mutex_lock(&p->lock);
+    if (err)
+        partition_fail_writes(p, err == ERR_NOT_LEADER ? err : ERR_FAILED, news);
+    else if (p->config.log.durability == DURABILITY_FSYNC)
+        partition_advance(p, flushed, news);
+    mutex_unlock(&p->lock);
+    if (!err) housekeeping_note_flushed(p->table->housekeeping, p, flushed, bytes);
+    return err;
+}
+
+static void flush_run(struct task *task)
+{
+    struct partition *p = CONTAINER_OF(task, struct partition, flush_task);
+    struct partition_news news;
+    partition_news_init(&news);
+    (void)!flush(p, &news); /* the log remembers a failure, and so do the writes */
     mutex_lock(&p->lock);
     p->is_flushing = false;
-    if (err)
-        partition_fail_writes(p, err == ERR_NOT_LEADER ? err : ERR_FAILED, &news);
-    else if (p->config.log.durability == DURABILITY_FSYNC)
-        partition_advance(p, flushed, &news);
     if (!list_is_empty(&p->committing)) start_flush(p);
     mutex_unlock(&p->lock);
     partition_news_deliver(&news);
-    if (!err) housekeeping_note_flushed(p->table->housekeeping, p, flushed, bytes);
+    partition_unref(p);
+}
+
+/* One turn: a new segment or a flush, then the queue. True: the queue is empty. */
+static bool prepare(struct partition *p, int *without_gain)
+{
+    struct partition_news news;
+    partition_news_init(&news);
+    struct log *log = partition_log(p);
+    err_t err = ERR_NOT_LEADER;
+    if (log) err = p->needs_roll ? log_roll(log) : flush(p, &news);
+    mutex_lock(&p->lock);
+    p->needs_roll = true; /* what is left after this turn needs a segment */
+    if (!err && p->log && !append_parked(p, &news) && ++*without_gain == ROLLS_WITHOUT_GAIN)
+        err = ERR_FAILED;
+    if (err) partition_fail_parked(p, err, &news);
+    bool is_over = list_is_empty(&p->parked);
+    if (is_over) p->is_preparing = false;
+    mutex_unlock(&p->lock);
+    partition_news_deliver(&news);
+    return is_over;
+}
+
+static void prepare_run(struct task *task)
+{
+    struct partition *p = CONTAINER_OF(task, struct partition, prepare_task);
+    int without_gain = 0;
+    while (!prepare(p, &without_gain)) continue;
     partition_unref(p);
 }

@@ -22,6 +22,7 @@
 #include "fetch_sessions.h"
 #include "metadata/bootstrap.h"
 #include "producer_ids.h"
+#include "protocol/messages.h"
 #include "versions.h"
 
 enum {
@@ -155,6 +156,42 @@ static err_t open_listeners(struct broker *broker)
 
 /* ---- partitions and metadata ---- */
 
+/* The settings with the dynamic values of the newest image laid on top: used on the proposer's
+ * thread only, where topics' settings are merged. */
+static const char *effective(void *arg, const char *name)
+{
+    const struct broker *broker = arg;
+    return broker_settings_get(broker->effective, name);
+}
+
+static const char *effective_at(void *arg, const char *name, enum setting_source source)
+{
+    const struct broker *broker = arg;
+    return broker_settings_get_at(broker->effective, name, source);
+}
+
+static bool concerns_brokers(const struct change *change)
+{
+    for (const struct change_record *r = change->first; r; r = r->next)
+        if (r->type == RECORD_ID_CONFIG_RECORD &&
+            ((const struct config_record *)r->data)->resource_type == CONFIG_BROKER)
+            return true;
+    return false;
+}
+
+static void apply_image(void *arg, const struct image *before, const struct image *after,
+                        const struct change *change)
+{
+    struct broker *broker = arg;
+    struct broker_settings *overlaid = NULL;
+    if ((!change || concerns_brokers(change)) &&
+        broker_settings_overlay(broker->settings, after, &overlaid) == OK) {
+        broker_settings_unref(broker->effective);
+        broker->effective = overlaid;
+    }
+    partition_table_apply(broker->partitions, before, after, change);
+}
+
 static void recovery_progress(void *arg, int done, int total, int64_t bytes_done,
                               int64_t bytes_total)
 {
@@ -182,7 +219,7 @@ static err_t open_table(struct broker *broker)
         .flushers = broker->flushers,
         .housekeepers = broker->housekeepers,
         .openers = broker->openers,
-        .defaults = broker_settings_defaults(s),
+        .defaults = {broker, effective, effective_at},
         .flush_bytes = s->log_flush_dirty_bytes,
         .flush_interval_ms = s->log_flush_dirty_ms,
         .unflushed_limit_bytes = s->log_unflushed_max_bytes,
@@ -229,7 +266,7 @@ static err_t open_proposer(struct broker *broker)
         .log = broker->metadata_log,
         .cluster_id = broker->cluster_id,
         .node_id = broker->settings->node_id,
-        .subscriber = {broker->partitions, partition_table_apply},
+        .subscriber = {broker, apply_image},
     };
     return proposer_open_local(&options, &broker->proposer);
 }
@@ -327,6 +364,7 @@ err_t broker_open(const struct env *env, struct broker_settings *settings, struc
     if (!broker) return ERR_NOMEM;
     broker->env = env;
     broker->settings = broker_settings_ref(settings);
+    broker->effective = broker_settings_ref(settings);
     broker->started_ns = env_mono_ns(env);
     atomic_init(&broker->progress_ns, env_mono_ns(env));
     err_t err = open_all(broker);
@@ -401,6 +439,7 @@ bool broker_close(struct broker *broker)
     close_dirs(broker, is_clean);
     versions_release();
     free(broker->listeners);
+    broker_settings_unref(broker->effective);
     broker_settings_unref(broker->settings);
     free(broker);
     return is_clean;

@@ -20,7 +20,8 @@ struct producer_ids;
 
 struct broker {
     const struct env *env;
-    struct broker_settings *settings;
+    struct broker_settings *settings;  /* as at start */
+    struct broker_settings *effective; /* with what was altered since; the proposer's thread only */
     char cluster_id[64];
     struct log_dir **dirs; /* in order of log.dirs; a failed one stays in the list */
     int dir_count;
