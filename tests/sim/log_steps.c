@@ -96,6 +96,10 @@ static void plan_idempotent(struct world *w, struct call *call, struct planned *
     } else if (last && kind < 18 && last->header.producer_epoch > 0) {
         options.producer_epoch = (int16_t)(last->header.producer_epoch - 1);
         p->expected = EXPECT_OLD_EPOCH;
+    } else if (is_first && !last && producer->is_transactional) {
+        /* Its batches may be forgotten while a marker is not: then only a new epoch may begin. */
+        options.producer_epoch = ++producer->epoch;
+        options.base_sequence = producer->next_sequence = 0;
     } else if (kind < 22 && !producer->is_transactional) {
         options.producer_epoch = ++producer->epoch;
         options.base_sequence = producer->next_sequence = 0;
