@@ -278,7 +278,6 @@ static void step_checkpoint(struct world *w)
 static err_t lower_recovery_point(struct world *w, koffset_t offset)
 {
     koffset_t point;
-    if (w->options.mutant == MUTANT_LATE_CHECKPOINT) return OK;
     if (!log_dir_get_checkpoint(w->dir, CHECKPOINT_RECOVERY_POINT, WORLD_TOPIC, 0, &point) ||
         point <= offset)
         return OK;

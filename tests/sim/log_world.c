@@ -109,8 +109,8 @@ void world_init(struct world *w, const struct world_options *options)
     w->env = (struct env){sim_disk_os(w->disk), &w->clock, &w->random};
     w->now_ms = 1700000000000;
     sim_disk_set_clock(w->disk, &w->clock);
-    if (options->mutant == MUTANT_LYING_FSYNC)
-        sim_disk_set_lying(w->disk, OS_CALL_BIT(OS_CALL_FSYNC) | OS_CALL_BIT(OS_CALL_FDATASYNC));
+    if (options->mutant == MUTANT_LYING_SYNC)
+        sim_disk_set_lying(w->disk, OS_CALL_BIT(OS_CALL_FDATASYNC));
     if (options->mutant == MUTANT_LYING_SYNC_DIR)
         sim_disk_set_lying(w->disk, OS_CALL_BIT(OS_CALL_SYNC_DIR));
     snprintf(w->log_path, sizeof w->log_path, LOG_PATH);
@@ -191,7 +191,8 @@ static err_t open_log(struct world *w)
         .recovery_point = recovery_point,
         .start_offset = start,
         .was_clean_shutdown = log_dir_was_clean(w->dir) || w->options.mutant == MUTANT_ALWAYS_CLEAN,
-        .is_same_boot = log_dir_is_same_boot(w->dir),
+        .is_same_boot = log_dir_is_same_boot(w->dir) ||
+                        w->options.mutant == MUTANT_ALWAYS_SAME_BOOT,
     };
     w->doing = "open log";
     if (w->options.is_verbose)

@@ -19,11 +19,11 @@
 
 static const char *const mutant_names[MUTANT__COUNT] = {
     [MUTANT_NONE] = "none",
-    [MUTANT_LYING_FSYNC] = "lying-fsync",
+    [MUTANT_LYING_SYNC] = "lying-sync",
     [MUTANT_LYING_SYNC_DIR] = "lying-sync-dir",
     [MUTANT_ALWAYS_CLEAN] = "always-clean",
     [MUTANT_RECOVERY_POINT] = "recovery-point",
-    [MUTANT_LATE_CHECKPOINT] = "late-checkpoint",
+    [MUTANT_ALWAYS_SAME_BOOT] = "always-same-boot",
     [MUTANT_FORGET_TRUNCATE] = "forget-truncate",
 };
 
