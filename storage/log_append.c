@@ -8,10 +8,10 @@
  * knows, the real one about duplicates of older batches and about everybody else. When the write
  * fails, forgetting `staged` is all there is to undo.
  *
- * Failure modes. Disk full: those staged and those behind them get ERR_NOSPACE (going on with a
- * smaller one behind would change the order), the log works on. Any other failed write, or no
- * memory for what a written batch changes: the log is FAILED. No room: those before are written,
- * the others untouched, ERR_AGAIN.
+ * Failure modes. Disk full, no descriptor, no memory for what a written batch changes: the batch
+ * and those behind it get the error (going on with a smaller one would change the order), what was
+ * written of them is cut off, the log works on. Any other failure: the log is FAILED. No room in
+ * the segment: those before are written, the others untouched, ERR_AGAIN.
  */
 #include <stdlib.h>
 
@@ -133,6 +133,36 @@ static size_t stage_all(struct log *log, struct group *group, struct log_append 
 
 /* ---- commit ---- */
 
+/* The first offset of the oldest open transaction of anybody but `id`; -1: none. */
+struct others {
+    producer_id_t id;
+    koffset_t first_offset;
+};
+static void look_at_producer(void *arg, const struct producer_entry *entry)
+{
+    struct others *others = arg;
+    if (entry->id == others->id || entry->txn_first_offset < 0) return;
+    if (others->first_offset < 0 || entry->txn_first_offset < others->first_offset) {
+        others->first_offset = entry->txn_first_offset;
+    }
+}
+
+/* An abort is written down before the state changes: that way a failure leaves nothing to undo. */
+static err_t note_abort(struct producer_state *state, struct segment *segment,
+                        const struct batch_header *header)
+{
+    const struct producer_entry *entry = producer_state_find(state, header->producer_id);
+    if (!entry || entry->txn_first_offset < 0) return OK;
+    if (header->base_offset <= segment->txns.last_offset) return OK; /* replay: it is there */
+    struct others others = {header->producer_id, -1};
+    producer_state_each(state, look_at_producer, &others);
+    koffset_t last_offset = batch_last_offset(header);
+    return txn_index_append(
+        &segment->txns,
+        &(struct txn_entry){header->producer_id, entry->txn_first_offset, last_offset,
+                            others.first_offset >= 0 ? others.first_offset : last_offset + 1});
+}
+
 static err_t note_marker(struct producer_state *state, struct segment *segment,
                          const struct batch_header *header, struct view whole)
 {
@@ -140,14 +170,10 @@ static err_t note_marker(struct producer_state *state, struct segment *segment,
     struct completed_txn completed;
     err_t err = control_marker_parse(whole, &marker);
     if (err != OK) return OK; /* another kind of control record, or none we know */
-    bool has_ended = producer_state_end_txn(state, header, !marker.is_commit,
-                                            marker.coordinator_epoch, &completed);
-    if (!has_ended || !completed.is_aborted) return OK;
-    if (completed.last_offset <= segment->txns.last_offset) return OK; /* replay: it is there */
-    koffset_t unstable = producer_state_first_unstable(state);
-    struct txn_entry entry = {completed.producer_id, completed.first_offset, completed.last_offset,
-                              unstable >= 0 ? unstable : completed.last_offset + 1};
-    return txn_index_append(&segment->txns, &entry);
+    if (!marker.is_commit) TRY(note_abort(state, segment, header));
+    (void)producer_state_end_txn(state, header, !marker.is_commit, marker.coordinator_epoch,
+                                 &completed);
+    return OK;
 }
 
 err_t log_note_epoch(struct log *log, const struct batch_header *header)
@@ -168,28 +194,47 @@ err_t log_note_producer(struct producer_state *state, struct segment *segment,
     return batch_has_producer_id(header) ? producer_state_update(state, header) : OK;
 }
 
+/* What can fail without harm comes first; once segment_add() is called the batch is in. */
 static err_t commit_one(struct log *log, const struct log_append *batch)
 {
     struct segment *active = log_active(log);
-    TRY(segment_add(active, &batch->header, log->config.index_interval_bytes));
-    log->end_offset = active->end_offset;
     TRY(log_note_epoch(log, &batch->header));
-    return log_note_producer(log->producers, active, &batch->header,
-                             view_of(batch->data, batch->header.size_bytes));
+    TRY(log_note_producer(log->producers, active, &batch->header,
+                          view_of(batch->data, batch->header.size_bytes)));
+    err_t err = segment_add(active, &batch->header, log->config.index_interval_bytes);
+    log->end_offset = active->end_offset;
+    return err == OK ? OK : ERR_IO;
 }
 
-/* Writes and commits those staged. */
+/* Nothing is written, or what is can be cut off again. */
+static bool is_harmless(err_t err)
+{
+    return err == ERR_NOSPACE || err == ERR_LIMIT || err == ERR_NOMEM;
+}
+
+/* Writes and commits those staged. An error is that of the first batch that could not be had; the
+ * others behind it share it. */
 static err_t commit(struct log *log, struct group *group)
 {
     if (group->count == 0) return OK;
-    err_t err = segment_write(log_active(log), group->iov, group->count, group->bytes);
-    for (int i = 0; err == OK && i < group->count; i++) err = commit_one(log, group->batches[i]);
-    if (err != OK && err != ERR_NOSPACE) log_fail(log, err, "append");
-    if (err == OK) {
-        log->size_bytes += (int64_t)group->bytes;
-        log->unflushed_bytes += (int64_t)group->bytes;
+    struct segment *active = log_active(log);
+    int64_t size_before = active->size_bytes;
+    int committed = 0;
+    err_t err = segment_write(active, group->iov, group->count, group->bytes);
+    bool is_written = err == OK;
+    while (err == OK && committed < group->count) {
+        err = commit_one(log, group->batches[committed]);
+        committed += err == OK;
     }
-    for (int i = 0; i < group->count; i++) done(group->batches[i], err);
+    if (is_written && is_harmless(err)) {
+        log->epochs_changed |= epoch_cache_truncate_end(&log->epochs, log->end_offset);
+        err_t cut = segment_cut_back(active);
+        if (cut != OK) err = cut;
+    }
+    if (err != OK && !is_harmless(err)) log_fail(log, err, "append");
+    log->size_bytes += active->size_bytes - size_before;
+    log->unflushed_bytes += active->size_bytes - size_before;
+    for (int i = 0; i < group->count; i++) done(group->batches[i], i < committed ? OK : err);
     log_check(log);
     return err;
 }
@@ -236,7 +281,7 @@ static err_t append_locked(struct log *log, struct log_append *batches, size_t c
         if (log->staged) producer_state_clear(log->staged);
         if (err != OK) spoil_duplicates(log, batches + i, n, err);
         i += n;
-        if (err == ERR_NOSPACE) done_all(batches + i, count - i, ERR_NOSPACE);
+        if (is_harmless(err)) done_all(batches + i, count - i, err);
         if (is_full && group.count == 0) {
             log->wants_roll = true;
             log->roll_offset = roll_target(log, &batches[i].header);

@@ -434,6 +434,9 @@ static err_t settle(struct recovery *r)
         segment->flushed_bytes = 0;
         if (!segment->dirty) TRY(handle_open(&segment->file, OS_WRITE, &segment->dirty));
     }
+    /* The former life may have made files, and the directory, without coming to sync their names. */
+    log->dir_changes++;
+    log->parent_changed = true;
     log->flushed_offset = log->start_offset;
     TRY(log_flush(log, &flushed_to));
     err_t err = producer_state_encode(log->producers, &snapshot);

@@ -6,9 +6,9 @@
  * so that a restart does not either; unlinked by log_reap() after file.delete.delay.ms, when the
  * last slice is gone. Who reads it meanwhile holds its descriptor.
  *
- * Failure modes: a failed rename leaves the old names, which are unlinked in their time; until then
- * a restart would bring the records back, below the log's start: it drops them again. A failed
- * unlink is tried again with the next call.
+ * Failure modes: a failed rename leaves the old names: a restart would bring the records back, which
+ * is harmless as long as no later segment is gone, so nothing more is dropped before it succeeds. A
+ * failed unlink is tried again with the next call.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,14 +69,23 @@ static err_t detach_first(struct log *log, time_ms_t now_ms)
     return OK;
 }
 
-static void rename_removed(struct log *log, struct segment *segment)
+/* Renames the oldest that has its old name still, if there is one. */
+static err_t rename_removed(struct log *log)
 {
-    if (segment_rename(segment, "", ".deleted") != OK) return; /* told; unlinked under both names */
+    struct segment *segment = NULL;
+    mutex_lock(&log->lock);
+    for (size_t i = 0; i < log->removed_count && !segment; i++) {
+        if (!log->removed[i].is_renamed) segment = log->removed[i].segment;
+    }
+    mutex_unlock(&log->lock);
+    if (!segment) return OK;
+    TRY(segment_rename(segment, "", ".deleted"));
     mutex_lock(&log->lock);
     for (size_t i = 0; i < log->removed_count; i++) {
         if (log->removed[i].segment == segment) log->removed[i].is_renamed = true;
     }
     mutex_unlock(&log->lock);
+    return OK;
 }
 
 enum step { STEP_DONE, STEP_ROLL, STEP_DROPPED };
@@ -99,7 +108,7 @@ static err_t drop_one(struct log *log, time_ms_t now_ms, koffset_t limit_offset,
     if (err == OK && *step == STEP_DROPPED) {
         diag(DIAG_INFO, "log", "segment dropped log=%s segment=%lld bytes=%lld", log->path,
              (long long)first->base_offset, (long long)first->size_bytes);
-        rename_removed(log, first);
+        err = rename_removed(log);
     }
     return err;
 }
@@ -109,6 +118,7 @@ err_t log_apply_retention(struct log *log, time_ms_t now_ms, koffset_t limit_off
     err_t err = OK;
     *dropped = 0;
     mutex_lock(&log->work);
+    err = rename_removed(log); /* one that failed before: no gaps */
     for (enum step step = STEP_DROPPED; err == OK && step != STEP_DONE;) {
         err = drop_one(log, now_ms, limit_offset, &step);
         if (err == OK && step == STEP_ROLL) err = log_roll_to(log, log->end_offset);

@@ -19,7 +19,7 @@ static err_t install(struct log *log, struct segment *next)
     struct segment *active = log_active(log);
     CHECK(active->end_offset <= next->base_offset);
     err_t err = segment_seal(active);
-    if (err != OK && err != ERR_NOSPACE) {
+    if (err != OK && err != ERR_NOSPACE && err != ERR_LIMIT && err != ERR_NOMEM) {
         log_fail(log, err, "seal segment");
         return err;
     }

@@ -1,6 +1,7 @@
 /* A snapshot is the producers as they were before an offset; replaying the batches from there on
  * gives the present. One is written at each roll, at each clean close, after a recovery, and by a
- * flush when the newest one is 64 MiB old; the newest ones are kept, the others go.
+ * flush when the newest one is 64 MiB old. Those where a segment begins stay as long as that does,
+ * because that may be all there is below the recovery point; of the others the newest stay.
  *
  * They are written in place and not synced: a torn one has a bad checksum and the one before it is
  * taken. Only what lies below a recovery point is trusted after a crash. A truncation has to take
@@ -59,6 +60,13 @@ static void forget_snapshot(struct log *log, size_t at)
             (log->snapshot_count - at) * sizeof *log->snapshots);
 }
 
+/* Where a segment begins: the recovery point may be in any of them. */
+static bool is_segment_base(const struct log *log, koffset_t offset)
+{
+    if (offset < log->segments[0]->base_offset) return false;
+    return log->segments[log_segment_index(log, offset)]->base_offset == offset;
+}
+
 /* Takes one that nobody will want out of the list; -1: none. */
 static koffset_t pop_stale(struct log *log, koffset_t start, koffset_t end, size_t keep)
 {
@@ -66,7 +74,8 @@ static koffset_t pop_stale(struct log *log, koffset_t start, koffset_t end, size
     mutex_lock(&log->lock);
     for (size_t i = 0; i < log->snapshot_count && offset < 0; i++) {
         koffset_t o = log->snapshots[i];
-        if (o >= start && o <= end && log->snapshot_count - i <= keep) continue;
+        bool is_wanted = log->snapshot_count - i <= keep || is_segment_base(log, o);
+        if (o >= start && o <= end && is_wanted) continue;
         offset = o;
         forget_snapshot(log, i);
     }

@@ -124,12 +124,21 @@ static void reserve_ahead(struct segment *s, int64_t end)
     s->reserved_bytes = r < 0 ? -1 : end + step; /* -1: not again in this segment */
 }
 
-/* After a failed write: back to the end there was. */
-static err_t cut_back(struct segment *s)
+static void drop_dirty(struct segment *s)
+{
+    if (!s->dirty || s->flushed_bytes < s->size_bytes) return;
+    slice_file_unref(s->dirty);
+    s->dirty = NULL;
+}
+
+err_t segment_cut_back(struct segment *s)
 {
     s->reserved_bytes = -1; /* the disk is full: leave the blocks to others */
     int r = os_of(s)->truncate(os_of(s), s->dirty->fd, s->size_bytes);
-    return r < 0 ? handle_error(&s->file, r, "truncate") : ERR_NOSPACE;
+    drop_dirty(s);
+    if (r >= 0) return OK;
+    (void)!handle_error(&s->file, r, "truncate");
+    return ERR_IO;
 }
 
 err_t segment_write(struct segment *s, const struct iovec *iov, int count, size_t bytes)
@@ -141,25 +150,35 @@ err_t segment_write(struct segment *s, const struct iovec *iov, int count, size_
     ssize_t r = os->pwritev(os, s->dirty->fd, iov, count, s->size_bytes);
     if (r == (ssize_t)bytes) return OK;
     err_t err = r < 0 ? handle_error(&s->file, r, "write") : ERR_IO;
-    if (err == ERR_NOSPACE) err = cut_back(s);
-    if (s->flushed_bytes == s->size_bytes) {
-        slice_file_unref(s->dirty);
-        s->dirty = NULL;
+    if (err == ERR_NOSPACE) {
+        TRY(segment_cut_back(s));
+        return ERR_NOSPACE;
     }
-    return err;
+    drop_dirty(s);
+    return ERR_IO;
 }
 
 /* A full disk must not stop what the data's own write has passed: entries wait in memory, and when
  * that is full, too, the index is a bit sparser than it could be. */
-static err_t unless_full(err_t err) { return err == ERR_NOSPACE || err == ERR_LIMIT ? OK : err; }
+static err_t unless_full(err_t err)
+{
+    return err == ERR_NOSPACE || err == ERR_LIMIT || err == ERR_NOMEM ? OK : err;
+}
+
+/* The time index first: recovery starts where the offset index ends and trusts that the time index
+ * knows as much. */
+static err_t write_indexes(struct segment *s)
+{
+    TRY(time_index_write(&s->times));
+    return offset_index_write(&s->offsets);
+}
 
 static err_t add_index_entry(struct segment *s, koffset_t last_offset, int64_t position)
 {
     TRY(unless_full(offset_index_append(&s->offsets, last_offset, position)));
     TRY(unless_full(time_index_append(&s->times, s->newest)));
     if (!index_file_is_due(&s->offsets.file)) return OK;
-    TRY(unless_full(offset_index_write(&s->offsets)));
-    return unless_full(time_index_write(&s->times));
+    return unless_full(write_indexes(s));
 }
 
 err_t segment_add(struct segment *s, const struct batch_header *batch, int64_t index_interval_bytes)
@@ -184,8 +203,7 @@ err_t segment_add(struct segment *s, const struct batch_header *batch, int64_t i
 err_t segment_write_indexes(struct segment *s)
 {
     TRY(time_index_append(&s->times, s->newest));
-    TRY(offset_index_write(&s->offsets));
-    return time_index_write(&s->times);
+    return write_indexes(s);
 }
 
 err_t segment_seal(struct segment *s)
@@ -211,10 +229,7 @@ err_t segment_trim(struct segment *s)
 void segment_note_flushed(struct segment *s, int64_t bytes)
 {
     if (bytes > s->flushed_bytes) s->flushed_bytes = MIN(bytes, s->size_bytes);
-    if (s->dirty && s->flushed_bytes == s->size_bytes) {
-        slice_file_unref(s->dirty);
-        s->dirty = NULL;
-    }
+    drop_dirty(s);
     segment_check(s);
 }
 

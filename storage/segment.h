@@ -63,10 +63,12 @@ err_t segment_stat(struct segment *segment);
 struct log_config;
 bool segment_has_room(const struct segment *segment, const struct log_config *config,
                       int64_t staged_bytes, const struct batch_header *batch, time_ms_t now_ms);
-/* Writes behind the end. Nothing is part of the segment until segment_add(). ERR_NOSPACE: the file
- * was cut back to its end. Any other error: its state is unknown. */
+/* Writes behind the end. Nothing is part of the segment until segment_add(). ERR_NOSPACE, ERR_LIMIT:
+ * nothing is left of it; ERR_IO: the state of the file is unknown. */
 struct iovec;
 err_t segment_write(struct segment *segment, const struct iovec *iov, int count, size_t bytes);
+/* Takes back what was written and not added. ERR_IO. */
+err_t segment_cut_back(struct segment *segment);
 /* The batch that lies at size_bytes becomes part of the segment, with index entries when due. */
 err_t segment_add(struct segment *segment, const struct batch_header *batch,
                   int64_t index_interval_bytes);

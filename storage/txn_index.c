@@ -83,7 +83,10 @@ err_t txn_index_append(struct txn_index *index, const struct txn_entry *entry)
     ssize_t r = os->pwrite(os, file->fd, raw, sizeof raw, (int64_t)index->count * TXN_ENTRY_BYTES);
     slice_file_unref(file);
     index->is_unsynced = true;
-    if (r < 0) return handle_error(&index->handle, r, "write");
+    if (r < 0) {
+        err_t err = handle_error(&index->handle, r, "write");
+        return err == ERR_NOSPACE ? err : ERR_IO;
+    }
     index->count++;
     index->last_offset = entry->last_offset;
     return OK;
