@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "log_world.h"
+#include "storage/producer_state.h"
 
 enum { READ_BYTES_MAX = 30000 };
 
@@ -96,11 +97,26 @@ void world_check_read(struct world *w)
         (void)read_and_compare(w, offset, limit, rng_below(&w->rng, READ_BYTES_MAX));
 }
 
+static void check_max_timestamp(struct world *w)
+{
+    struct log_timestamp_match match;
+    time_ms_t newest = -1;
+    for (size_t i = log_model_find(&w->model, w->model.start); i < w->model.acked; i++) {
+        const struct model_item *item = &w->model.items[i];
+        newest = MAX(newest, item->first_timestamp + item->header.last_offset_delta);
+    }
+    if (world_excuses(w, log_find_max_timestamp(w->log, &match))) return;
+    if (match.timestamp != newest)
+        world_violation(w, "the newest record is of %lld, not %lld", (long long)match.timestamp,
+                        (long long)newest);
+}
+
 void world_check_timestamps(struct world *w)
 {
     struct log_timestamp_match match;
     w->doing = "find timestamp";
     if (log_offsets(w->log).is_failed) return;
+    if (rng_chance(&w->rng, 300)) check_max_timestamp(w);
     time_ms_t target = w->now_ms - (int64_t)rng_below(&w->rng, 20000);
     koffset_t expected = log_model_find_timestamp(&w->model, target);
     if (world_excuses(w, log_find_timestamp(w->log, target, w->model.end, &match))) return;
@@ -212,6 +228,81 @@ void world_check_slices(struct world *w)
     }
 }
 
+/* ---- producers ---- */
+
+struct producer_check {
+    struct world *w;
+    unsigned seen;
+};
+
+static void check_producer(void *arg, const struct producer_entry *entry)
+{
+    struct producer_check *check = arg;
+    struct world *w = check->w;
+    for (int i = 0; i < PRODUCERS; i++) {
+        const struct model_item *last = world_known_last(w, &w->producers[i]);
+        if (w->producers[i].id != entry->id || !last) continue;
+        check->seen |= 1u << i;
+        const struct producer_batch *newest = entry->batch_count
+                                                  ? &entry->batches[entry->batch_count - 1]
+                                                  : NULL;
+        if (!newest || entry->epoch != last->header.producer_epoch ||
+            newest->last_sequence != batch_last_sequence(&last->header) ||
+            newest->last_offset != last->last_offset)
+            world_violation(w, "producer %lld: not the batch at %lld", (long long)entry->id,
+                            (long long)last->header.base_offset);
+    }
+}
+
+void world_check_producers(struct world *w)
+{
+    struct producer_check check = {.w = w};
+    w->doing = "producers";
+    if (log_offsets(w->log).is_failed) return;
+    log_each_producer(w->log, check_producer, &check);
+    for (int i = 0; i < PRODUCERS; i++)
+        if (world_known_last(w, &w->producers[i]) && !(check.seen & 1u << i))
+            world_violation(w, "producer %lld is forgotten", (long long)w->producers[i].id);
+}
+
+/* ---- files ---- */
+
+struct file_check {
+    struct world *w;
+    struct buf names; /* each with its NUL */
+};
+
+static void note_name(void *arg, const char *name)
+{
+    struct file_check *check = arg;
+    CHECK(buf_append(&check->names, name, strlen(name) + 1) == OK);
+}
+
+static bool has_log(const struct file_check *check, const char *base)
+{
+    for (size_t at = 0; at < check->names.len;) {
+        const char *name = (const char *)check->names.data + at;
+        if (strncmp(name, base, 20) == 0 && strncmp(name + 20, ".log", 4) == 0) return true;
+        at += strlen(name) + 1;
+    }
+    return false;
+}
+
+void world_check_files(struct world *w)
+{
+    struct file_check check = {.w = w};
+    w->doing = "list files";
+    if (w->env.os->list(w->env.os, w->log_path, note_name, &check) < 0) return;
+    for (size_t at = 0; at < check.names.len;) {
+        const char *name = (const char *)check.names.data + at;
+        bool is_index = strstr(name, "index") != NULL && name[0] == '0';
+        if ((is_index && !has_log(&check, name)) || strstr(name, ".tmp"))
+            world_violation(w, "left behind: %s", name);
+        at += strlen(name) + 1;
+    }
+    buf_release(&check.names);
+}
+
 /* ---- after an open ---- */
 
 void world_check_reopened(struct world *w, koffset_t required_end)
@@ -242,6 +333,7 @@ void world_check_reopened(struct world *w, koffset_t required_end)
     world_take_promises(w);
     world_check_txns(w);
     world_check_epochs(w);
+    world_check_producers(w);
 }
 
 void world_check_damaged(struct world *w)

@@ -56,9 +56,8 @@ static void build_data(struct world *w, struct batch_options *options, int recor
     batch_builder_release(&builder);
 }
 
-/* The producer's last batch, if the log must know it. */
-static const struct model_item *known_last(const struct world *w,
-                                           const struct world_producer *producer)
+const struct model_item *world_known_last(const struct world *w,
+                                          const struct world_producer *producer)
 {
     const struct model_item *item = log_model_last_of(&w->model, producer->id);
     if (!item || item->header.base_offset < w->model.start) return NULL;
@@ -79,7 +78,8 @@ static void plan_idempotent(struct world *w, struct call *call, struct planned *
 {
     struct batch_options options = batch_options_default();
     struct world_producer *producer = &call->producers[p->producer];
-    const struct model_item *last = is_first ? known_last(w, &w->producers[p->producer]) : NULL;
+    const struct model_item *last = is_first ? world_known_last(w, &w->producers[p->producer])
+                                             : NULL;
     int records = (int)rng_between(&w->rng, 1, RECORDS_MAX);
     uint64_t kind = rng_below(&w->rng, 100);
     if (last && kind < 10) {
@@ -309,6 +309,29 @@ static bool step_truncate(struct world *w)
     return true;
 }
 
+/* Sometimes a follower has to begin anew, further on. */
+static bool step_reset(struct world *w)
+{
+    koffset_t offset = w->model.end + (koffset_t)rng_below(&w->rng, 30);
+    w->doing = "reset";
+    if (log_offsets(w->log).is_failed || rng_chance(&w->rng, 700)) return true;
+    world_release_slices(w, 0);
+    if (world_excuses(w, log_reset(w->log, offset))) {
+        w->model.end_maybe = 0;
+        w->model.start_maybe = offset;
+        return false;
+    }
+    koffset_t promised = w->model.start_promised;
+    log_model_release(&w->model);
+    w->model = (struct log_model){.start = offset,
+                                  .end = offset,
+                                  .flushed = offset,
+                                  .start_promised = promised,
+                                  .end_maybe = INT64_MAX};
+    world_follow_loss(w);
+    return true;
+}
+
 static bool step_advance_start(struct world *w)
 {
     w->doing = "advance start";
@@ -430,6 +453,8 @@ static bool change_something(struct world *w)
         step_reap(w);
     else if (kind < 98)
         step_time(w);
+    else if (kind < 99 && rng_chance(&w->rng, 500))
+        return step_reset(w);
     else if (kind < 99)
         log_expire_producers(w->log, w->now_ms);
     else
@@ -439,12 +464,13 @@ static bool change_something(struct world *w)
 
 static void look_at_something(struct world *w)
 {
-    switch (rng_below(&w->rng, 7)) {
+    switch (rng_below(&w->rng, 8)) {
     case 0: world_check_timestamps(w); break;
     case 1: world_check_epochs(w); break;
     case 2: world_check_txns(w); break;
     case 3: step_hold(w); break;
     case 4: world_check_slices(w); break;
+    case 5: world_check_producers(w); break;
     default: world_check_read(w); break;
     }
 }

@@ -250,6 +250,7 @@ static void close_cleanly(struct world *w)
     struct sim_disk_stats stats = sim_disk_stats(w->disk);
     if (!sim_disk_is_stopped(w->disk) && (stats.handles || stats.mappings))
         world_violation(w, "left open: %d handles, %d mappings", stats.handles, stats.mappings);
+    if (stats.injected == w->injected_before && !sim_disk_is_stopped(w->disk)) world_check_files(w);
 }
 
 static void crash(struct world *w, enum sim_crash kind)

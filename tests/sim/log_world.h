@@ -108,6 +108,9 @@ koffset_t world_stable_end(const struct world *w, koffset_t from);
 bool world_step(struct world *w);
 /* Those that may show offsets at or above `above`. */
 void world_release_slices(struct world *w, koffset_t above);
+/* The producer's last batch, if the log must know it. */
+const struct model_item *world_known_last(const struct world *w,
+                                          const struct world_producer *producer);
 /* The model was cut: producers go on behind what is left of them. */
 void world_follow_loss(struct world *w);
 
@@ -121,5 +124,8 @@ void world_check_timestamps(struct world *w);
 void world_check_epochs(struct world *w);
 void world_check_txns(struct world *w);
 void world_check_slices(struct world *w);
+void world_check_producers(struct world *w);
+/* After a clean close: no file without its segment. */
+void world_check_files(struct world *w);
 /* Everything is read; errors are accepted, wrong order and hanging are not. */
 void world_check_damaged(struct world *w);
