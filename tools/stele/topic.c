@@ -125,7 +125,8 @@ static int print_created(struct session *s, const struct create_topics_response 
     for (int32_t i = 0; i < response->topics_count; i++) {
         const struct create_topics_response_topic *t = &response->topics[i];
         bool ignore = s->options->if_not_exists && t->error_code == KAFKA_ERR_TOPIC_ALREADY_EXISTS;
-        code = MAX(code, print_outcome(out, t->name, t->error_code, t->error_message, ignore));
+        int one = print_outcome(out, t->name, t->error_code, t->error_message, ignore);
+        code = MAX(code, one);
         char id[UUID_TEXT_LEN + 1];
         uuid_format(t->topic_id, id);
         if (t->num_partitions > 0)
@@ -336,9 +337,10 @@ static int run_describe(struct session *s)
     struct output *out = output_new(s->options->common.format, columns, 8);
     for (int32_t i = 0; i < response.topics_count; i++) {
         const struct metadata_response_topic *t = &response.topics[i];
-        if (t->error_code == KAFKA_ERR_NONE)
-            code = MAX(code, describe_one(s, t, out));
-        else if (!s->options->if_exists)
+        int one = t->error_code ? EXIT_OK : describe_one(s, t, out);
+        code = MAX(code, one);
+        if (t->error_code == KAFKA_ERR_NONE) continue;
+        if (!s->options->if_exists)
             code = complain(EXIT_FOUND, "%.*s: %s", (int)t->name.len, (const char *)t->name.data,
                             kafka_error_text(t->error_code));
     }
@@ -372,10 +374,11 @@ static int run_alter(struct session *s)
         return complain_call(s->link, "topic alter");
     struct output *out = output_new(o->common.format, outcome_columns, 3);
     int code = EXIT_OK;
-    for (int32_t i = 0; i < response.results_count; i++)
-        code = MAX(code,
-                   print_outcome(out, response.results[i].name, response.results[i].error_code,
-                                 response.results[i].error_message, false));
+    for (int32_t i = 0; i < response.results_count; i++) {
+        int one = print_outcome(out, response.results[i].name, response.results[i].error_code,
+                                response.results[i].error_message, false);
+        code = MAX(code, one);
+    }
     output_finish(out);
     return code;
 }
@@ -405,7 +408,8 @@ static int run_delete(struct session *s)
     for (int32_t i = 0; i < response.responses_count; i++) {
         const struct delete_topics_response_result *r = &response.responses[i];
         bool ignore = o->if_exists && r->error_code == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
-        code = MAX(code, print_outcome(out, r->name, r->error_code, r->error_message, ignore));
+        int one = print_outcome(out, r->name, r->error_code, r->error_message, ignore);
+        code = MAX(code, one);
     }
     output_finish(out);
     return code;
