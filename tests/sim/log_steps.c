@@ -209,7 +209,8 @@ static void settle_call(struct world *w, struct call *call)
         struct planned *p = &call->planned[i];
         if (is_certain) is_certain = settle_one(w, call, i);
         if (is_certain) next = w->model.end;
-        bool is_out = !call->batches[i].is_done || is_alive || p->expected != EXPECT_OK;
+        const struct log_append *b = &call->batches[i];
+        bool is_out = !b->is_done || b->err == ERR_FAILED || is_alive || p->expected != EXPECT_OK;
         if (is_certain || is_out) continue;
         if (call->origin != LOG_FROM_LEADER) {
             batch_set_base_offset(p->item.bytes, next);
