@@ -297,38 +297,40 @@ static void end_life(struct world *w, bool is_open)
 
 /* ---- damage ---- */
 
+struct pick {
+    struct rng *rng;
+    int seen;
+    char name[256];
+};
+
+/* Each with the same likelihood. */
 static void pick_file(void *arg, const char *name)
 {
-    struct {
-        struct rng *rng;
-        int seen;
-        char name[256];
-    } *pick = arg;
+    struct pick *pick = arg;
     if (rng_below(pick->rng, (uint64_t)++pick->seen) == 0)
         snprintf(pick->name, sizeof pick->name, "%s", name);
+}
+
+static bool flip_some_bit(struct world *w)
+{
+    const struct os *os = w->env.os;
+    struct pick pick = {.rng = &w->rng};
+    char path[400];
+    struct os_stat st;
+    if (os->list(os, w->log_path, pick_file, &pick) < 0 || !pick.seen) return false;
+    snprintf(path, sizeof path, "%s/%s", w->log_path, pick.name);
+    if (os->stat(os, path, &st) < 0 || st.size_bytes == 0) return true;
+    int64_t bit = (int64_t)rng_below(&w->rng, (uint64_t)st.size_bytes * 8);
+    return sim_disk_flip_bit(w->disk, path, bit) == OK;
 }
 
 /* Flips a few bits anywhere, opens, reads everything, then begins a new history in a new directory:
  * the contents are not to be trusted, but nothing may crash or hang. */
 static void life_with_damage(struct world *w)
 {
-    struct {
-        struct rng *rng;
-        int seen;
-        char name[256];
-    } pick = {.rng = &w->rng};
-    char path[400];
-    struct os_stat st;
-    const struct os *os = w->env.os;
     w->doing = "damage";
-    for (int i = 0; i < 3; i++) {
-        pick.seen = 0;
-        if (os->list(os, w->log_path, pick_file, &pick) < 0 || !pick.seen) return;
-        snprintf(path, sizeof path, "%s/%s", w->log_path, pick.name);
-        if (os->stat(os, path, &st) < 0 || st.size_bytes == 0) continue;
-        (void)sim_disk_flip_bit(w->disk, path,
-                                (int64_t)rng_below(&w->rng, (uint64_t)st.size_bytes * 8));
-    }
+    for (int i = 0; i < 3; i++)
+        if (!flip_some_bit(w)) return;
     choose_config(w);
     w->handles = handle_cache_new(&w->env, 10, 10);
     CHECK(open_dir(w) == OK);
