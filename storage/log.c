@@ -175,7 +175,7 @@ err_t log_open(const struct log_options *options, struct log **out)
 }
 
 /* What a clean restart wants: complete indexes, no reserved blocks, the producers' state. */
-static err_t write_leftovers(struct log *log, bool sync)
+static err_t write_leftovers(struct log *log)
 {
     struct buf snapshot = {0};
     struct segment *active = log_active(log);
@@ -188,9 +188,6 @@ static err_t write_leftovers(struct log *log, bool sync)
     if (err == OK && log_newest_snapshot(log) != log->end_offset) {
         log_write_snapshot(log, log->end_offset, log_position(active, active->size_bytes),
                            buf_view(&snapshot));
-        if (sync && log_newest_snapshot(log) == log->end_offset) {
-            err = log_sync_snapshot(log, log->end_offset);
-        }
     }
     buf_release(&snapshot);
     return err;
@@ -201,7 +198,7 @@ err_t log_close(struct log *log, bool flush)
     if (!log) return OK;
     koffset_t flushed_to;
     mutex_lock(&log->work);
-    err_t err = write_leftovers(log, flush);
+    err_t err = write_leftovers(log);
     mutex_unlock(&log->work);
     err_t flushed = flush ? log_flush_files(log, true, &flushed_to) : OK;
     log_free(log);

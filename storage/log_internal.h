@@ -140,7 +140,6 @@ err_t log_flush_files(struct log *log, bool all, koffset_t *flushed_to);
 /* Writes the state as of `offset`, where the log is at `position`; `bytes` is its encoding. All but
  * the newest ones go. Not under `lock`. Failing has been told: it costs time after a crash. */
 void log_write_snapshot(struct log *log, koffset_t offset, int64_t position, struct view bytes);
-err_t log_sync_snapshot(struct log *log, koffset_t offset);
 err_t log_note_snapshot(struct log *log, koffset_t offset);
 koffset_t log_newest_snapshot(const struct log *log); /* -1: none */
 /* Unlinks those beyond `offset` and below `start`. */

@@ -259,12 +259,31 @@ static err_t handle_gap(struct recovery *r, struct walk *w)
                                           segment->size_bytes, segment->size_bytes});
 }
 
+/* A roll that failed may have left the empty file of a segment that never was: its offset says
+ * nothing then about the one before it. */
+static bool has_empty_next(const struct log *log, size_t index)
+{
+    return index + 2 == log->segment_count && log_active(log)->size_bytes == 0;
+}
+
+static err_t drop_empty_next(struct recovery *r, size_t index)
+{
+    struct log *log = r->log;
+    if (!has_empty_next(log, index)) return OK;
+    struct segment *next = log_active(log);
+    if (next->base_offset >= log->segments[index]->end_offset) return OK;
+    TRY(segment_unlink(next, ""));
+    log->segment_count--;
+    segment_unref(next);
+    return OK;
+}
+
 /* Reads what has to be read of the segment; afterwards its size, end and indexes are right. */
 static err_t walk_segment(struct recovery *r, size_t index, bool is_new)
 {
     struct log *log = r->log;
     struct segment *segment = log->segments[index];
-    bool is_last = index + 1 == log->segment_count;
+    bool is_last = index + 1 == log->segment_count || has_empty_next(log, index);
     struct walk w = {.segment = segment, .index = index, .file_size = segment->size_bytes};
     struct offset_entry start = {segment->base_offset, 0};
     struct slice_file *file;
@@ -277,6 +296,10 @@ static err_t walk_segment(struct recovery *r, size_t index, bool is_new)
     segment_scan_init(&w.scan, log_os(log), file->fd, r->is_clean ? SCAN_HEADERS : SCAN_ALL);
     segment_scan_seek(&w.scan, start.position, w.file_size);
     err_t err = walk_batches(r, &w);
+    if (err == OK) err = drop_empty_next(r, index);
+    if (err == OK && index + 1 < log->segment_count) {
+        w.next_base = log->segments[index + 1]->base_offset;
+    }
     if (err == OK) err = handle_gap(r, &w);
     segment_scan_release(&w.scan);
     slice_file_unref(file);
@@ -290,7 +313,7 @@ static err_t recover_segment(struct recovery *r, size_t index)
 {
     struct log *log = r->log;
     struct segment *segment = log->segments[index];
-    bool is_last = index + 1 == log->segment_count;
+    bool is_last = index + 1 == log->segment_count || has_empty_next(log, index);
     bool is_below = !is_last && log->segments[index + 1]->base_offset <= r->check_from;
     bool is_new, is_trusted = is_below;
     TRY(load_indexes(segment, !r->is_clean && !is_trusted, &is_new));
@@ -299,7 +322,8 @@ static err_t recover_segment(struct recovery *r, size_t index)
         segment->newest = segment->times.last;
     } else {
         TRY(walk_segment(r, index, is_new));
-        if (is_new || !r->is_clean) TRY(segment_write_indexes(segment));
+        bool is_active = index + 1 == log->segment_count;
+        if (is_new || !r->is_clean || !is_active) TRY(segment_write_indexes(segment));
     }
     bool is_replayed = !r->is_clean && !is_trusted;
     return is_replayed ? txn_index_truncate(&segment->txns, r->check_from) : OK;
@@ -434,7 +458,8 @@ static err_t settle(struct recovery *r)
         segment->flushed_bytes = 0;
         if (!segment->dirty) TRY(handle_open(&segment->file, OS_WRITE, &segment->dirty));
     }
-    /* The former life may have made files, and the directory, without coming to sync their names. */
+    /* The former life may have made files, and the directory, without coming to sync their names.
+     */
     log->dir_changes++;
     log->parent_changed = true;
     log->flushed_offset = log->start_offset;

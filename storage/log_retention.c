@@ -6,9 +6,9 @@
  * so that a restart does not either; unlinked by log_reap() after file.delete.delay.ms, when the
  * last slice is gone. Who reads it meanwhile holds its descriptor.
  *
- * Failure modes: a failed rename leaves the old names: a restart would bring the records back, which
- * is harmless as long as no later segment is gone, so nothing more is dropped before it succeeds. A
- * failed unlink is tried again with the next call.
+ * Failure modes: a failed rename leaves the old names: a restart would bring the records back,
+ * which is harmless as long as no later segment is gone, so nothing more is dropped before it
+ * succeeds. A failed unlink is tried again with the next call.
  */
 #include <stdio.h>
 #include <stdlib.h>

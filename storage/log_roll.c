@@ -6,9 +6,9 @@
  * Whoever was sent away by log_append() comes here, perhaps many at a time. Each is a claim; the
  * first one rolls, the others find that it is done.
  *
- * Failure modes: files that cannot be made leave the log as it was, with perhaps an empty file that
- * the next attempt takes over. A failed write of the final index entries fails the log. A failed
- * snapshot or trim costs nothing but time after a crash, so it is told and passed over.
+ * Failure modes: files that cannot be made leave the log as it was, with perhaps an empty file. A
+ * failed write of the final index entries fails the log. A failed snapshot or trim costs nothing
+ * but time after a crash, so it is told and passed over.
  */
 #include "base/check.h"
 #include "log_internal.h"
@@ -43,40 +43,53 @@ static void tidy_up(struct log *log, struct segment *sealed, koffset_t offset, s
     log_write_snapshot(log, offset, position, snapshot);
 }
 
-static err_t roll_stopped(struct log *log, koffset_t base_offset)
+/* Stops appends. ERR_FAILED. */
+static err_t begin(struct log *log)
 {
-    struct segment *next = log_new_segment(log, base_offset);
-    struct segment *sealed = log_active(log);
-    struct buf snapshot = {0};
-    err_t err = segment_create(next);
-    if (err == OK) {
-        mutex_lock(&log->lock);
-        err = producer_state_encode(log->producers, &snapshot);
-        if (err == OK) err = log->is_failed ? ERR_FAILED : install(log, next);
-        mutex_unlock(&log->lock);
-    }
-    if (err == OK) {
-        tidy_up(log, sealed, base_offset, buf_view(&snapshot));
-    } else {
-        segment_unref(next);
-    }
-    buf_release(&snapshot);
+    mutex_lock(&log->lock);
+    err_t err = log->is_failed ? ERR_FAILED : OK;
+    log->is_changing = err == OK;
+    mutex_unlock(&log->lock);
+    return err;
+}
+
+/* The active segment is empty: there is nothing to roll. */
+static err_t end_unchanged(struct log *log)
+{
+    mutex_lock(&log->lock);
+    log->is_changing = log->wants_roll = false;
+    mutex_unlock(&log->lock);
+    return OK;
+}
+
+static err_t end(struct log *log, struct segment *next, struct buf *snapshot, err_t err)
+{
+    mutex_lock(&log->lock);
+    if (err == OK) err = producer_state_encode(log->producers, snapshot);
+    if (err == OK) err = log->is_failed ? ERR_FAILED : install(log, next);
+    log->is_changing = false;
+    log_check(log);
+    mutex_unlock(&log->lock);
     return err;
 }
 
 err_t log_roll_to(struct log *log, koffset_t base_offset)
 {
     mutex_assert_held(&log->work);
-    mutex_lock(&log->lock);
-    bool is_needed = !log->is_failed && log_active(log)->base_offset < base_offset;
-    err_t err = log->is_failed ? ERR_FAILED : OK;
-    log->is_changing = true;
-    mutex_unlock(&log->lock);
-    if (is_needed) err = roll_stopped(log, MAX(base_offset, log->end_offset));
-    mutex_lock(&log->lock);
-    log->is_changing = false;
-    log_check(log);
-    mutex_unlock(&log->lock);
+    TRY(begin(log));
+    struct segment *sealed = log_active(log);
+    struct buf snapshot = {0};
+    base_offset = MAX(base_offset, log->end_offset);
+    if (sealed->base_offset == base_offset) return end_unchanged(log);
+    struct segment *next = log_new_segment(log, base_offset);
+    err_t err = end(log, next, &snapshot, segment_create(next));
+    if (err == OK) {
+        tidy_up(log, sealed, base_offset, buf_view(&snapshot));
+    } else {
+        (void)!segment_unlink(next, ""); /* an empty file that stays is recovery's to see through */
+        segment_unref(next);
+    }
+    buf_release(&snapshot);
     return err;
 }
 

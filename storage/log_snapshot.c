@@ -3,10 +3,10 @@
  * flush when the newest one is 64 MiB old. Those where a segment begins stay as long as that does,
  * because that may be all there is below the recovery point; of the others the newest stay.
  *
- * They are written in place and not synced: a torn one has a bad checksum and the one before it is
- * taken. Only what lies below a recovery point is trusted after a crash. A truncation has to take
- * those beyond the new end away, and the next flush makes that durable before it counts: one that
- * stayed would speak of producers who were never there.
+ * They are written in place and synced; a torn one has a bad checksum and the one before it is
+ * taken. The next flush makes its name durable before the recovery point passes it, and only what
+ * lies below a recovery point is trusted after a crash. A truncation has to take those beyond the
+ * new end away: one that stayed would speak of producers who were never there.
  */
 #include <stdlib.h>
 
@@ -99,6 +99,7 @@ static err_t write_file(const struct os *os, const char *path, struct view bytes
     int fd = os->open(os, path, OS_WRITE | OS_CREATE | OS_TRUNCATE);
     if (fd < 0) return file_error(fd, "create", path);
     ssize_t r = os->pwrite(os, fd, bytes.data, bytes.len, 0);
+    if (r >= 0) r = os->fsync(os, fd);
     int c = os->close(os, fd);
     if (r >= 0) r = c;
     return r < 0 ? file_error(r, "write", path) : OK;
@@ -123,18 +124,6 @@ void log_write_snapshot(struct log *log, koffset_t offset, int64_t position, str
     while ((stale = pop_stale(log, 0, INT64_MAX, LOG_SNAPSHOTS_KEPT)) >= 0) {
         (void)!unlink_snapshot(log, stale); /* an old one too many is harmless */
     }
-}
-
-err_t log_sync_snapshot(struct log *log, koffset_t offset)
-{
-    const struct os *os = log_os(log);
-    char path[PATH_MAX];
-    snapshot_path(log, offset, path);
-    int fd = os->open(os, path, OS_WRITE);
-    if (fd < 0) return file_error(fd, "open", path);
-    int r = os->fsync(os, fd);
-    os->close(os, fd);
-    return r < 0 ? file_error(r, "flush", path) : OK;
 }
 
 /* ---- rebuild ---- */

@@ -263,7 +263,7 @@ static err_t reset_stopped(struct log *log, koffset_t offset)
     struct segment **gone = calloc(log->segment_count, sizeof *gone);
     struct segment *first = log_new_segment(log, offset);
     size_t gone_count = 0;
-    err_t after = OK, err = producers && gone ? write_note(log, offset) : ERR_NOMEM;
+    err_t after = OK, err = producers && gone ? write_note(log, 0) : ERR_NOMEM;
     if (err == OK) {
         mutex_lock(&log->lock);
         struct segment *active = log_active(log);
