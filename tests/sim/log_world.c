@@ -255,7 +255,7 @@ static void close_cleanly(struct world *w)
 
 static void crash(struct world *w, enum sim_crash kind)
 {
-    w->lost_power = kind == SIM_POWER_LOSS;
+    if (kind == SIM_POWER_LOSS) w->lost_pages = true;
     sim_disk_crash(w->disk, kind);
     free_all(w);
     sim_disk_start(w->disk);
@@ -273,7 +273,6 @@ static void end_life(struct world *w, bool is_open)
     uint64_t way = rng_below(&w->rng, 100);
     bool is_stopped = sim_disk_is_stopped(w->disk);
     bool is_failed = w->log && log_offsets(w->log).is_failed;
-    w->lost_power = false;
     if (is_open && !is_stopped && !is_failed && way < 25) {
         close_cleanly(w);
         is_stopped = sim_disk_is_stopped(w->disk);
@@ -284,8 +283,8 @@ static void end_life(struct world *w, bool is_open)
     if (w->options.is_verbose)
         fprintf(stderr, "    ends: open %d stopped %d failed %d, end %lld, flushed %lld\n", is_open,
                 is_stopped, is_failed, (long long)w->model.end, (long long)w->model.flushed);
-    bool lost_pages = sim_disk_stats(w->disk).failed_syncs != w->failed_syncs_before;
-    if (lost_pages || way < 55) {
+    w->lost_pages = sim_disk_stats(w->disk).failed_syncs != w->failed_syncs_before;
+    if ((w->lost_pages && !w->options.stays_up) || way < 55) {
         crash(w, SIM_POWER_LOSS);
         w->power_losses++;
     } else if (is_stopped || way < 85) {
@@ -351,9 +350,9 @@ static void life_with_damage(struct world *w)
 
 /* ---- one life ---- */
 
-static koffset_t required_end(const struct world *w, bool lost_power)
+static koffset_t required_end(const struct world *w, bool lost_pages)
 {
-    koffset_t end = lost_power ? w->model.flushed : w->model.end;
+    koffset_t end = lost_pages ? w->model.flushed : w->model.end;
     return MIN(end, w->model.end_maybe);
 }
 
@@ -391,7 +390,7 @@ void world_take_promises(struct world *w)
 
 void world_cycle(struct world *w)
 {
-    bool lost_power = w->lost_power;
+    bool lost_pages = w->lost_pages;
     w->cycle++;
     if (w->options.trace_from >= 0 && w->cycle >= w->options.trace_from)
         sim_disk_trace(w->disk, stderr);
@@ -401,13 +400,13 @@ void world_cycle(struct world *w)
     w->failed_opens += !is_open;
     if (is_open) {
         w->reopened++;
-        world_check_reopened(w, required_end(w, lost_power));
+        world_check_reopened(w, required_end(w, lost_pages));
         int steps = (int)rng_between(&w->rng, 0, 60);
         while (steps-- > 0 && world_step(w)) {
         }
     }
     end_life(w, is_open);
-    if (!is_open && lost_power) w->lost_power = true; /* what it cost is still to be seen */
+    if (!is_open && lost_pages) w->lost_pages = true; /* what it cost is still to be seen */
     world_mix(w, sim_disk_hash(w->disk));
     if (rng_chance(&w->rng, 30)) life_with_damage(w);
 }

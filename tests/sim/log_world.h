@@ -39,6 +39,7 @@ struct world_options {
     int trace_from; /* cycle from which disk calls are printed; -1: never */
     enum mutant mutant;
     bool expects_violation;
+    bool stays_up; /* a failed sync is not always followed by a power loss */
     bool is_verbose;
 };
 
@@ -79,7 +80,7 @@ struct world {
     /* of this life */
     uint64_t injected_before;
     uint64_t failed_syncs_before;
-    bool lost_power; /* before this life */
+    bool lost_pages; /* before this life: what was not flushed may be gone */
     uint64_t hash;
     uint64_t appended, reopened, power_losses, failed_opens;
 };

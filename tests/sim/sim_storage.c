@@ -1,6 +1,10 @@
 /* sim_storage - drives one log through seeded lives on a simulated disk.
  *
  *   sim_storage [--seed N|random] [--cycles N] [--mutant NAME] [--trace-from CYCLE] [--verbose]
+ *               [--stays-up]
+ *
+ * With --stays-up a log may be opened again in the same boot after a sync has failed, when the
+ * cache shows what the disk does not hold.
  *
  * The same seed and number of cycles give the same run, down to the hash that is printed. With
  * --mutant a bug is put in, and the run succeeds if it is found.
@@ -76,6 +80,10 @@ static struct world_options parse_options(int argc, char **argv)
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--verbose") == 0) {
             options.is_verbose = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--stays-up") == 0) {
+            options.stays_up = true;
             continue;
         }
         if (strcmp(argv[i], "--seed") == 0)
