@@ -36,7 +36,6 @@ static const struct ban banned[] = {
     {"ctime", "strftime"},
     {"asctime", "strftime"},
     {"assert", "CHECK or DCHECK"},
-    {"signal", "sigaction"},
     {"sleep", "a timer"},
     {"usleep", "a timer"},
     {"setjmp", "err_t"},
