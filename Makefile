@@ -40,7 +40,7 @@ build: ## release build into build/, programs in build/bin/
 	@command -v cmake >/dev/null || { echo "cmake is missing: run 'make deps' first" >&2; exit 1; }
 	$(call configure,release)
 	$(call compile,build,programs)
-	@echo "build/bin: $$(ls build/bin | tr '\n' ' ')"
+	@ls build/bin/steled build/bin/stele
 
 .PHONY: test
 test: deps-test ## install what is missing, build, run all tests (TESTS=regex for some)
@@ -164,7 +164,7 @@ fuzz: deps-dev ## libFuzzer on each target for TIME seconds (default 60)
 coverage: deps-dev ## line coverage by file, in build/coverage/summary.txt
 	$(call configure,coverage,-DSTELE_TESTS=ON)
 	$(call compile,build/coverage)
-	$(call run_tests,build/coverage,-LE slow)
+	$(call run_tests,build/coverage,-LE slow) || true
 	@packaging/coverage.sh build/coverage
 
 .PHONY: format
