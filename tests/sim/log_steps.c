@@ -221,7 +221,10 @@ static void settle_call(struct world *w, struct call *call)
         log_model_add(&w->model, &p->item, false);
         next = batch_last_offset(&p->item.header) + 1;
     }
-    if (is_certain) memcpy(w->producers, call->producers, sizeof w->producers);
+    if (is_certain)
+        memcpy(w->producers, call->producers, sizeof w->producers);
+    else
+        world_follow_loss(w); /* some of them may have been acknowledged */
 }
 
 static void step_append(struct world *w)
