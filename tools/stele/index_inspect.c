@@ -247,15 +247,24 @@ static bool is_abort(struct segment_scan *scan, const struct batch_header *heade
            control_marker_parse(whole, &marker) == OK && !marker.is_commit;
 }
 
-/* Batches up to the end, or to the first bad one. */
+/* All batches; bad bytes between them are passed over, log-verify tells of them. */
 static void walk_log(struct showing *s, struct segment_file *segment)
 {
+    struct segment_scan *scan = &segment->scan;
     struct index_batch batch;
-    while (segment_scan_next(&segment->scan, &batch.header) == OK) {
-        batch.position = segment->scan.pos;
-        batch.is_abort = s->file->kind == FILE_TXN_INDEX && is_abort(&segment->scan, &batch.header);
-        s->log_end = batch_last_offset(&batch.header) + 1;
-        s->log_bytes = segment->scan.next;
+    struct batch_header next;
+    err_t err;
+    while ((err = segment_scan_next(scan, &batch.header)) != ERR_NOT_FOUND && err != ERR_IO) {
+        if (err != OK || batch.header.base_offset < s->log_end) {
+            int64_t bad = err == OK ? scan->pos : scan->next;
+            segment_file_resync(segment, bad, s->log_end, INT64_MAX, &next);
+            continue;
+        }
+        batch.position = scan->pos;
+        batch.is_abort = s->file->kind == FILE_TXN_INDEX && is_abort(scan, &batch.header);
+        koffset_t last = batch_last_offset(&batch.header);
+        s->log_end = last == INT64_MAX ? last : last + 1;
+        s->log_bytes = scan->next;
         index_check_batch(&s->check, &batch);
     }
 }

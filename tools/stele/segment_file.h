@@ -27,3 +27,8 @@ enum segment_end {
 };
 /* `err` is what segment_scan_next() said. */
 enum segment_end segment_file_end(struct segment_file *s, err_t err);
+
+/* Where the next good batch begins behind the bad bytes at `start`: right checksum, offsets from
+ * `min_offset` on and below `limit`. The end of the bytes if there is none. scan.next is there. */
+int64_t segment_file_resync(struct segment_file *s, int64_t start, koffset_t min_offset,
+                            koffset_t limit, struct batch_header *out);
