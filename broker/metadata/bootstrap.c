@@ -78,11 +78,22 @@ static bool has_id(const int32_t *ids, int32_t count, int32_t id)
     return false;
 }
 
+/* Who holds every committed record: the in-sync set, and those that left it last (KIP-966). A set
+ * can be empty: Apache Kafka's last broker moves itself to the eligible replicas when it stops. */
+static bool holds_everything(const struct image_partition *p, int32_t node_id)
+{
+    if (has_id(p->isr, p->isr_count, node_id)) return true;
+    const struct image_partition_extra *extra = p->extra;
+    if (!extra || p->isr_count > 0) return false;
+    return has_id(extra->eligible, extra->eligible_count, node_id) ||
+           has_id(extra->last_known_eligible, extra->last_known_eligible_count, node_id);
+}
+
 static err_t decide_partition(const struct bootstrap *b, const struct image_topic *topic,
                               int32_t index, struct change *change)
 {
     const struct image_partition *p = &topic->partitions[index];
-    if (!has_id(p->isr, p->isr_count, b->node_id)) return OK; /* others had newer records */
+    if (!holds_everything(p, b->node_id)) return OK; /* others had newer records */
     bool is_led_here = p->leader == b->node_id && p->isr_count == 1;
     if (is_led_here && !b->has_lost_records) return OK;
     struct partition_change_record *r = change_add(change, RECORD_ID_PARTITION_CHANGE_RECORD);
@@ -91,10 +102,17 @@ static err_t decide_partition(const struct bootstrap *b, const struct image_topi
     r->topic_id = topic->id;
     r->partition_id = index;
     r->leader = b->node_id;
-    if (p->isr_count > 1) {
+    if (p->isr_count != 1) {
         *isr = b->node_id;
         r->isr = isr;
         r->isr_count = 1;
+    }
+    if (p->extra && p->extra->eligible_count + p->extra->last_known_eligible_count > 0) {
+        change->last->version = 2;         /* the first that knows these */
+        r->eligible_leader_replicas = isr; /* emptied: a count of 0 with an address is not null */
+        r->eligible_leader_replicas_count = 0;
+        r->last_known_elr = isr;
+        r->last_known_elr_count = 0;
     }
     return OK;
 }

@@ -123,6 +123,8 @@ static void describe_partition(const struct image_partition *in, int32_t index,
     out->replica_nodes_count = in->replica_count;
     out->isr_nodes = (int32_t *)in->isr;
     out->isr_nodes_count = in->isr_count;
+    /* Null would be allowed, but the Java admin client does not expect it. */
+    out->eligible_leader_replicas_count = out->last_known_elr_count = 0;
 }
 
 /* From partition `first` on, as many as fit; sets the cursor when something is left. */

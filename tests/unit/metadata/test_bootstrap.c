@@ -98,6 +98,34 @@ static void decide__others_image__takes_what_is_ours(void **state)
     image_unref(image);
 }
 
+/* As Apache Kafka leaves a partition behind when its last broker stops. */
+static void decide__eligible_replica__leads_and_is_in_sync_again(void **state)
+{
+    (void)state;
+    struct image *image = image_new_empty();
+    assert_ok(image_add_topic(image, view_str("t"), test_id(1)));
+    const int32_t we[] = {1}, other[] = {2};
+    struct image_partition_extra extra = {.eligible = we, .eligible_count = 1};
+    struct image_partition p = {.replicas = we, .replica_count = 1, .leader = -1, .extra = &extra};
+    assert_ok(image_put_partition(image, test_id(1), 0, &p));
+    extra = (struct image_partition_extra){.last_known_eligible = we,
+                                           .last_known_eligible_count = 1};
+    assert_ok(image_put_partition(image, test_id(1), 1, &p));
+    extra = (struct image_partition_extra){.eligible = other, .eligible_count = 1};
+    assert_ok(image_put_partition(image, test_id(1), 2, &p));
+    struct bootstrap b = a_start();
+    start(&b, &image);
+    const struct image_partition *now = image_topic(image, view_str("t"))->partitions;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(now[i].leader, 1);
+        assert_int_equal(now[i].isr_count, 1);
+        assert_null(now[i].extra);
+    }
+    assert_int_equal(now[2].leader, -1);
+    assert_int_equal(now[2].isr_count, 0);
+    image_unref(image);
+}
+
 static void run__on_a_log__registration_survives(void **state)
 {
     (void)state;
@@ -127,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decide__first_start__registers),
         cmocka_unit_test(decide__others_image__takes_what_is_ours),
+        cmocka_unit_test(decide__eligible_replica__leads_and_is_in_sync_again),
         cmocka_unit_test(run__on_a_log__registration_survives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
