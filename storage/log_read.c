@@ -123,8 +123,8 @@ static err_t prepare(struct log *log, struct read *r)
     r->start_offset = r->offset;
     use_hints(log, r);
     if (r->is_sealed) return OK;
-    if (r->start < 0) TRY(offset_index_lookup(&segment->offsets, r->offset, &r->scan_from));
-    if (r->end < 0) TRY(offset_index_lookup(&segment->offsets, r->limit, &r->limit_from));
+    if (r->start < 0) TRY(segment_lookup(segment, r->offset, &r->scan_from));
+    if (r->end < 0) TRY(segment_lookup(segment, r->limit, &r->limit_from));
     return OK;
 }
 
@@ -191,21 +191,33 @@ static err_t finish(struct log *log, struct read *r, struct log_read *out)
 
 /* ---- without the lock ---- */
 
-/* The first batch from `from` on that ends at or behind `offset`; *position also when there is
- * none. */
+/* The first batch from the index entry `from` on that ends at or behind `offset`; *position also
+ * when there is none. */
 static err_t find_batch(struct log *log, struct read *r, struct offset_entry from, koffset_t offset,
                         struct batch_header *header, int64_t *position)
 {
     struct segment_scan scan;
     segment_scan_init(&scan, log_os(log), r->file->fd, SCAN_HEADERS);
-    segment_scan_seek(&scan, from.position, r->size);
-    r->bad_offset = from.position > 0 ? from.offset : r->segment->base_offset;
-    err_t err;
-    while ((err = log_next_batch(log, r->segment, &scan, header)) == OK) {
+    err_t err = segment_scan_from(r->segment, &scan, from, r->size);
+    r->bad_offset = scan.next > 0 ? from.offset : r->segment->base_offset;
+    while (err == OK && (err = log_next_batch(log, r->segment, &scan, header)) == OK) {
         r->bad_offset = batch_last_offset(header) + 1;
         if (batch_last_offset(header) >= offset) break;
     }
     *position = r->bad_position = err == OK ? scan.pos : scan.next;
+    segment_scan_release(&scan);
+    return err;
+}
+
+/* The header of the batch that starts there. */
+static err_t look_at(struct log *log, struct read *r, int64_t position, struct batch_header *header)
+{
+    struct segment_scan scan;
+    segment_scan_init(&scan, log_os(log), r->file->fd, BATCH_HEADER_SIZE);
+    segment_scan_seek(&scan, position, r->size);
+    err_t err = segment_scan_next(&scan, header);
+    r->bad_position = position;
+    r->bad_offset = r->offset;
     segment_scan_release(&scan);
     return err;
 }
@@ -221,11 +233,9 @@ static void found_start(struct read *r, const struct batch_header *header, int64
 static bool try_guess(struct log *log, struct read *r)
 {
     struct batch_header header;
-    int64_t position;
-    struct offset_entry from = {r->offset, r->guess};
-    if (r->guess < 0 || find_batch(log, r, from, 0, &header, &position) != OK) return false;
+    if (r->guess < 0 || look_at(log, r, r->guess, &header) != OK) return false;
     if (header.base_offset > r->offset || batch_last_offset(&header) < r->offset) return false;
-    found_start(r, &header, position);
+    found_start(r, &header, r->guess);
     return true;
 }
 
@@ -235,7 +245,7 @@ static err_t locate_start(struct log *log, struct read *r)
     struct batch_header header;
     int64_t position;
     if (r->start >= 0 || try_guess(log, r)) return OK;
-    if (r->is_sealed) TRY(offset_index_lookup(&r->segment->offsets, r->offset, &r->scan_from));
+    if (r->is_sealed) TRY(segment_lookup(r->segment, r->offset, &r->scan_from));
     TRY(find_batch(log, r, r->scan_from, r->offset, &header, &position));
     found_start(r, &header, position);
     return OK;
@@ -245,7 +255,7 @@ static err_t locate_end(struct log *log, struct read *r)
 {
     struct batch_header header;
     if (r->end >= 0) return OK;
-    if (r->is_sealed) TRY(offset_index_lookup(&r->segment->offsets, r->limit, &r->limit_from));
+    if (r->is_sealed) TRY(segment_lookup(r->segment, r->limit, &r->limit_from));
     err_t err = find_batch(log, r, r->limit_from, r->limit, &header, &r->end);
     return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -254,14 +264,13 @@ static err_t locate_end(struct log *log, struct read *r)
 static err_t locate(struct log *log, struct read *r)
 {
     struct batch_header header;
-    int64_t position;
     TRY(locate_start(log, r));
     TRY(locate_end(log, r));
     if (r->end - r->start <= (int64_t)r->max_bytes) return OK;
     if (r->is_sealed) find_cut(r);
     if (r->first_end >= 0 || r->cut > 0 || !r->at_least_one) return OK;
-    TRY(find_batch(log, r, (struct offset_entry){r->offset, r->start}, 0, &header, &position));
-    found_start(r, &header, position);
+    TRY(look_at(log, r, r->start, &header));
+    found_start(r, &header, r->start);
     return OK;
 }
 

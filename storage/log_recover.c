@@ -454,7 +454,11 @@ static err_t settle(struct recovery *r)
     koffset_t flushed_to;
     for (size_t i = 0; i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
-        if (segment->end_offset <= r->check_from || segment->size_bytes == 0) continue;
+        if (segment->end_offset <= r->check_from) continue;
+        /* What the former life wrote to the indexes may be in the page cache only, too. */
+        segment->offsets.file.is_unsynced = segment->times.file.is_unsynced = true;
+        segment->txns.is_unsynced |= segment->has_txn_file;
+        if (segment->size_bytes == 0) continue;
         segment->flushed_bytes = 0;
         if (!segment->dirty) TRY(handle_open(&segment->file, OS_WRITE, &segment->dirty));
     }

@@ -39,7 +39,7 @@ static err_t look_up(struct search *s)
     struct time_entry entry;
     TRY(time_index_lookup(&s->segment->times, s->timestamp, &entry));
     koffset_t offset = entry.timestamp < 0 ? s->segment->base_offset : entry.offset;
-    return offset_index_lookup(&s->segment->offsets, offset, &s->from);
+    return segment_lookup(s->segment, offset, &s->from);
 }
 
 /* Under `lock`. */
@@ -103,8 +103,8 @@ static err_t search_segment(struct log *log, struct search *s, struct log_timest
     struct segment_scan scan;
     if (s->is_sealed) TRY(look_up(s));
     segment_scan_init(&scan, log_os(log), s->file->fd, SCAN_HEADERS);
-    segment_scan_seek(&scan, s->from.position, s->size);
-    err_t err = scan_segment(log, s, &scan, out);
+    err_t err = segment_scan_from(s->segment, &scan, s->from, s->size);
+    if (err == OK) err = scan_segment(log, s, &scan, out);
     segment_scan_release(&scan);
     bool is_bad = err == ERR_CORRUPT || err == ERR_SHORT || err == ERR_UNSUPPORTED;
     return is_bad ? ERR_DAMAGED : err;

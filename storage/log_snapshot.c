@@ -194,11 +194,11 @@ static err_t replay(const struct replay *r)
         struct segment_scan scan;
         struct slice_file *file;
         struct offset_entry entry;
-        TRY(offset_index_lookup(&segment->offsets, first, &entry));
+        TRY(segment_lookup(segment, first, &entry));
         TRY(segment_pin(segment, &file));
         segment_scan_init(&scan, log_os(log), file->fd, SCAN_HEADERS);
-        segment_scan_seek(&scan, entry.position, segment->size_bytes);
-        err_t err = replay_segment(r, segment, &scan);
+        err_t err = segment_scan_from(segment, &scan, entry, segment->size_bytes);
+        if (err == OK) err = replay_segment(r, segment, &scan);
         segment_scan_release(&scan);
         slice_file_unref(file);
         TRY(err);

@@ -167,13 +167,14 @@ static err_t locate(struct log *log, koffset_t offset, struct cut *cut)
     struct slice_file *file;
     cut->index = log_segment_index(log, offset);
     struct segment *segment = log->segments[cut->index];
-    TRY(offset_index_lookup(&segment->offsets, offset, &entry));
+    TRY(segment_lookup(segment, offset, &entry));
     TRY(segment_pin(segment, &file));
     segment_scan_init(&scan, log_os(log), file->fd, SCAN_HEADERS);
-    segment_scan_seek(&scan, entry.position, segment->size_bytes);
-    err_t err;
-    do err = log_next_batch(log, segment, &scan, &header);
-    while (err == OK && batch_last_offset(&header) < offset);
+    err_t err = segment_scan_from(segment, &scan, entry, segment->size_bytes);
+    if (err == OK) {
+        do err = log_next_batch(log, segment, &scan, &header);
+        while (err == OK && batch_last_offset(&header) < offset);
+    }
     cut->end_offset = err == OK ? MIN(offset, header.base_offset) : offset;
     cut->position = err == OK ? scan.pos : scan.next;
     segment_scan_release(&scan);

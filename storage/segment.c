@@ -241,9 +241,8 @@ static err_t count_tail(struct segment *s, int fd)
     struct segment_scan scan;
     struct batch_header header;
     segment_scan_init(&scan, os_of(s), fd, SCAN_HEADERS);
-    segment_scan_seek(&scan, s->offsets.last.position, s->size_bytes);
-    err_t err;
-    while ((err = segment_scan_next(&scan, &header)) == OK) {
+    err_t err = segment_scan_from(s, &scan, s->offsets.last, s->size_bytes);
+    while (err == OK && (err = segment_scan_next(&scan, &header)) == OK) {
         s->bytes_since_index += (int64_t)header.size_bytes;
         if (header.max_timestamp > s->newest.timestamp) {
             s->newest = (struct time_entry){header.max_timestamp, batch_last_offset(&header)};
@@ -315,6 +314,42 @@ err_t segment_pin(struct segment *s, struct slice_file **out)
         return OK;
     }
     return handle_open(&s->file, OS_WRITE, out);
+}
+
+err_t segment_lookup(struct segment *s, koffset_t offset, struct offset_entry *out)
+{
+    *out = (struct offset_entry){s->base_offset, 0};
+    if (s->is_index_bad) return OK;
+    TRY(offset_index_lookup(&s->offsets, offset, out));
+    if (out->position >= 0 && out->offset <= offset) return OK;
+    segment_distrust_index(s);
+    *out = (struct offset_entry){s->base_offset, 0};
+    return OK;
+}
+
+void segment_distrust_index(struct segment *s)
+{
+    if (atomic_exchange(&s->is_index_bad, true)) return;
+    diag(DIAG_ERROR, "storage", "index does not match its segment dir=%s segment=%lld",
+         s->file.name.dir, (long long)s->base_offset);
+}
+
+err_t segment_scan_from(struct segment *s, struct segment_scan *scan, struct offset_entry entry,
+                        int64_t end)
+{
+    struct batch_header header;
+    segment_scan_seek(scan, entry.position, end);
+    if (entry.position == 0) return OK;
+    err_t err = segment_scan_next(scan, &header);
+    if (err == ERR_IO || err == ERR_NOMEM) return err;
+    if (err == OK && batch_last_offset(&header) == entry.offset) {
+        segment_scan_back(scan);
+        return OK;
+    }
+    /* Either the index lies or the log is damaged there: from the start it will be seen which. */
+    segment_distrust_index(s);
+    segment_scan_seek(scan, 0, end);
+    return OK;
 }
 
 time_ms_t segment_max_timestamp(struct segment *s)

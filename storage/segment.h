@@ -40,7 +40,8 @@ struct segment {
     struct time_entry newest; /* largest timestamp; {-1, base_offset} when there is none */
     struct slice_file *dirty; /* one reference; NULL: nothing unflushed */
     bool is_sealed;
-    bool has_txn_file; /* found at open, not looked into yet */
+    bool has_txn_file;         /* found at open, not looked into yet */
+    _Atomic bool is_index_bad; /* an entry lied: look-ups scan until the next open rebuilds it */
 };
 
 struct segment_options {
@@ -63,8 +64,8 @@ err_t segment_stat(struct segment *segment);
 struct log_config;
 bool segment_has_room(const struct segment *segment, const struct log_config *config,
                       int64_t staged_bytes, const struct batch_header *batch, time_ms_t now_ms);
-/* Writes behind the end. Nothing is part of the segment until segment_add(). ERR_NOSPACE, ERR_LIMIT:
- * nothing is left of it; ERR_IO: the state of the file is unknown. */
+/* Writes behind the end. Nothing is part of the segment until segment_add(). ERR_NOSPACE,
+ * ERR_LIMIT: nothing is left of it; ERR_IO: the state of the file is unknown. */
 struct iovec;
 err_t segment_write(struct segment *segment, const struct iovec *iov, int count, size_t bytes);
 /* Takes back what was written and not added. ERR_IO. */
@@ -81,9 +82,10 @@ err_t segment_trim(struct segment *segment);
 /* A flush has covered the first `bytes`. */
 void segment_note_flushed(struct segment *segment, int64_t bytes);
 
-/* A segment of the same base that ends at `position`, where the batch with `end_offset` began; takes
- * over what of the indexes and of the unflushed state lies before. The old one stays readable; the
- * files are cut by segment_cut_files(). Every index entry of the old one must be in its files. */
+/* A segment of the same base that ends at `position`, where the batch with `end_offset` began;
+ * takes over what of the indexes and of the unflushed state lies before. The old one stays
+ * readable; the files are cut by segment_cut_files(). Every index entry of the old one must be in
+ * its files. */
 err_t segment_new_below(const struct segment_options *options, struct segment *old,
                         koffset_t end_offset, int64_t position, struct segment **out);
 /* Makes the cut durable, too: bytes that come back after a power loss would be taken for good after
@@ -92,6 +94,14 @@ err_t segment_cut_files(struct segment *segment);
 
 /* Reference for reading. */
 err_t segment_pin(struct segment *segment, struct slice_file **out);
+/* The last index entry at or before the offset; where the segment begins when there is none. */
+err_t segment_lookup(struct segment *segment, koffset_t offset, struct offset_entry *out);
+void segment_distrust_index(struct segment *segment);
+/* Sets the scan to start at that entry, after making sure that the batch there is the one it names;
+ * if not, at the beginning. */
+struct segment_scan;
+err_t segment_scan_from(struct segment *segment, struct segment_scan *scan,
+                        struct offset_entry entry, int64_t end);
 /* The largest timestamp, read from the time index when it is not known yet. */
 time_ms_t segment_max_timestamp(struct segment *segment);
 

@@ -31,6 +31,9 @@ void segment_scan_release(struct segment_scan *scan);
 /* Goes on at `pos`. */
 void segment_scan_seek(struct segment_scan *scan, int64_t pos, int64_t end);
 
+/* The batch returned last comes once more. */
+static inline void segment_scan_back(struct segment_scan *scan) { scan->next = scan->pos; }
+
 /* OK: a header, its whole batch lies before the end. ERR_NOT_FOUND: the bytes end where a batch
  * ends. ERR_SHORT: inside of one. ERR_CORRUPT, ERR_UNSUPPORTED: not a batch. ERR_IO. After an error
  * `next` is where the bad batch starts. */
