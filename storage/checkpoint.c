@@ -132,6 +132,8 @@ static err_t decode(struct checkpoint *cp, struct view text, int *line_number)
 {
     struct text_lines lines = text_lines_of(text);
     checkpoint_release(cp);
+    *line_number = 0;
+    if (text.len == 0) return OK; /* as Kafka leaves one to which nothing was ever written */
     err_t err = decode_all(cp, &lines);
     if (err != OK) checkpoint_release(cp);
     *line_number = lines.number;
