@@ -222,7 +222,8 @@ static void summary(struct verify *v)
         summary_json(v);
     } else {
         if (v->damage)
-            stdout_printf("DAMAGED: %" PRId64 " places in ", v->damage);
+            stdout_printf("DAMAGED: %" PRId64 " %s in ", v->damage,
+                          v->damage == 1 ? "place" : "places");
         else
             stdout_printf("clean: ");
         stdout_printf("%" PRId64 " segments with %" PRId64 " bytes, %" PRId64 " batches, %" PRId64

@@ -29,6 +29,14 @@ enum {
     DECOMPRESSED_MAX_BYTES = 256 << 20,
     WALKED_MAX_BYTES = 256 << 20, /* a larger batch is summed up in pieces */
     WHAT_MAX = 200,
+    RECOVERY_MAX = 300,
+};
+
+/* The batch before, if it lies above the offset that was next. */
+struct leap {
+    bool is_one;
+    koffset_t expected;
+    struct index_batch batch; /* not passed to the indexes yet */
 };
 
 struct checking {
@@ -43,6 +51,7 @@ struct checking {
     bool is_quiet; /* a single index was named: batches are only read */
     struct buf scratch;
     int64_t told; /* bytes that progress knows of */
+    struct leap leap;
     int64_t gaps, gap_records;
     koffset_t first_gap;
     struct batch_header header;
@@ -210,13 +219,22 @@ static bool follow_producers(struct checking *c, struct view whole)
     return !marker.is_commit;
 }
 
-static void note_gap(struct checking *c)
+static void settle_leap(struct checking *c)
+{
+    if (c->leap.is_one) segment_indexes_batch(&c->indexes, &c->leap.batch);
+    c->leap.is_one = false;
+}
+
+/* A gap before the batch; the indexes hear of it when the next one has confirmed it. */
+static bool note_gap(struct checking *c, const struct index_batch *batch)
 {
     bool is_known = c->was_bad || !c->log->has_batches;
     c->was_bad = false;
-    if (c->header.base_offset <= c->log->end || is_known) return;
+    if (c->header.base_offset <= c->log->end || is_known) return false;
+    c->leap = (struct leap){true, c->log->end, *batch};
     if (c->gaps++ == 0) c->first_gap = c->log->end;
     c->gap_records += c->header.base_offset - c->log->end;
+    return true;
 }
 
 static void accept(struct checking *c)
@@ -230,9 +248,9 @@ static void accept(struct checking *c)
         if (!log->v->is_quick) check_records(c, whole);
         batch.is_abort = follow_producers(c, whole);
     }
-    note_gap(c);
+    settle_leap(c);
     check_epoch(c);
-    segment_indexes_batch(&c->indexes, &batch);
+    if (!note_gap(c, &batch)) segment_indexes_batch(&c->indexes, &batch);
     log->end = offset_behind(h);
     log->has_batches = true;
     log->v->batches++;
@@ -258,9 +276,10 @@ static void put_recovery(const struct checking *c, int64_t start, int64_t end, k
                  "error (without the clean-shutdown mark: %s would not be served)",
                  offsets);
     else if (log->end >= log->floor)
-        snprintf(out, size, "cut here: the log ends at offset %" PRId64 ", %" PRId64 " bytes %s%s",
-                 log->end, all, strcmp(c->kind, "zeros") == 0 ? "go" : "are kept in a side file",
-                 c->is_last ? "" : ", and so do the segments that follow");
+        snprintf(out, size,
+                 "cut here: the log ends at offset %" PRId64 ", %" PRId64 " bytes%s are %s",
+                 log->end, all, c->is_last ? "" : " and the segments that follow",
+                 strcmp(c->kind, "zeros") == 0 ? "dropped" : "kept in side files");
     else
         snprintf(out, size, "%s (%" PRId64 " bytes) are marked as damaged and not served", offsets,
                  end - start);
@@ -268,7 +287,7 @@ static void put_recovery(const struct checking *c, int64_t start, int64_t end, k
 
 static void report_bad(struct checking *c, int64_t start, int64_t end, koffset_t next)
 {
-    char recovery[300];
+    char recovery[RECOVERY_MAX];
     put_recovery(c, start, end, next, recovery, sizeof recovery);
     struct finding f = {.kind = c->kind,
                         .path = c->segment.file->path,
@@ -321,6 +340,7 @@ static bool handle_bad(struct checking *c, int64_t start, err_t err)
     koffset_t next;
     if (err == ERR_IO || err == ERR_NOMEM) return false;
     if (retry(c, start)) return true;
+    settle_leap(c);
     segment_scan_seek(&c->segment.scan, start, c->segment.scan.end);
     if (err != OK) {
         enum segment_end end = segment_file_end(&c->segment, err);
@@ -342,6 +362,36 @@ static bool handle_bad(struct checking *c, int64_t start, err_t err)
     return true;
 }
 
+/* The base offset is not part of the checksum. When the batch that comes now is just what would
+ * follow if the one before had not leapt, the one before is wrong. A recovery would not see that
+ * and take all that comes for bad. */
+static bool is_after_leap(struct checking *c)
+{
+    struct leap leap = c->leap;
+    char recovery[RECOVERY_MAX];
+    koffset_t last = leap.expected + leap.batch.header.last_offset_delta;
+    if (!leap.is_one || c->header.base_offset != last + 1) return false;
+    put_recovery(c, c->segment.scan.pos, c->segment.scan.end, -1, recovery, sizeof recovery);
+    struct finding f = {.kind = "offsets",
+                        .path = c->segment.file->path,
+                        .position = leap.batch.position,
+                        .bytes = (int64_t)leap.batch.header.size_bytes,
+                        .offset = leap.expected,
+                        .recovery = recovery};
+    if (!c->is_quiet)
+        verify_report(c->log->v, &f,
+                      "batch says offsets %" PRId64 "..%" PRId64 ", those around it leave %" PRId64
+                      "..%" PRId64 " (recovery: of the next one)",
+                      leap.batch.header.base_offset, batch_last_offset(&leap.batch.header),
+                      leap.expected, last);
+    c->gaps--;
+    c->gap_records -= leap.batch.header.base_offset - leap.expected;
+    c->log->end = last + 1;
+    c->leap.batch.header.base_offset = leap.expected;
+    settle_leap(c);
+    return true;
+}
+
 /* ---- a segment ---- */
 
 static bool check_batches(struct checking *c)
@@ -349,9 +399,14 @@ static bool check_batches(struct checking *c)
     struct segment_scan *scan = &c->segment.scan;
     for (;;) {
         err_t err = segment_scan_next(scan, &c->header);
-        if (err == ERR_NOT_FOUND) return true;
+        if (err == ERR_NOT_FOUND) {
+            settle_leap(c);
+            return true;
+        }
         int64_t start = err == OK ? scan->pos : scan->next;
-        if (err == OK && is_placed_well(c, &c->header) && is_sum_right(c, &c->header))
+        bool is_placed = err == OK && (is_placed_well(c, &c->header) ||
+                                       (is_after_leap(c) && is_placed_well(c, &c->header)));
+        if (is_placed && is_sum_right(c, &c->header))
             accept(c);
         else if (!handle_bad(c, start, err))
             return false;
