@@ -208,6 +208,14 @@ static void take_aborted(struct fetch *fetch, struct fetch_item *item,
     result->aborted_transactions_count = (int32_t)got->aborted_count;
 }
 
+static void describe_only(struct fetch_item *item, struct partition *p)
+{
+    struct partition_view view = partition_describe(p);
+    item->result.high_watermark = view.high_watermark;
+    item->result.last_stable_offset = view.last_stable;
+    item->result.log_start_offset = view.log.start;
+}
+
 static void read_item(struct fetch *fetch, struct fetch_item *item, struct partition *p)
 {
     size_t left = fetch->max_bytes > fetch->bytes ? fetch->max_bytes - fetch->bytes : 0;
@@ -221,7 +229,10 @@ static void read_item(struct fetch *fetch, struct fetch_item *item, struct parti
     struct partition_fetched got;
     bool diverges;
     err_t err = check_divergence(fetch, item, p, &diverges);
-    if (!err && diverges) what.max_bytes = 0, what.at_least_one = false;
+    if (!err && diverges) {
+        describe_only(item, p);
+        return;
+    }
     if (!err) {
         partition_read(p, &what, &got);
         err = got.err;

@@ -41,7 +41,10 @@ void handle_init_producer_id(struct request *rq)
 {
     const struct init_producer_id_request *body = rq->body;
     if (body->transactional_id.data) {
-        reply_with(rq, KAFKA_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, -1);
+        reply_with(rq,
+                   body->transactional_id.len ? KAFKA_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                                              : KAFKA_ERR_INVALID_REQUEST,
+                   -1);
         return;
     }
     struct waiting *waiting = arena_alloc(&rq->arena, sizeof *waiting);
