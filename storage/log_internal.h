@@ -142,7 +142,7 @@ err_t log_flush_files(struct log *log, bool all, koffset_t *flushed_to);
 void log_write_snapshot(struct log *log, koffset_t offset, int64_t position, struct view bytes);
 err_t log_note_snapshot(struct log *log, koffset_t offset);
 koffset_t log_newest_snapshot(const struct log *log); /* -1: none */
-/* Unlinks those beyond `offset` and below `start`. */
+/* Unlinks those beyond `offset` and below `start`; all with (1, 0). */
 err_t log_drop_snapshots(struct log *log, koffset_t start, koffset_t offset);
 /* Makes `state` that of `to`, from the newest good snapshot at or below `from` and the batches
  * after it. Not under `lock`, with nobody appending. */

@@ -314,7 +314,8 @@ static err_t recover_segment(struct recovery *r, size_t index)
     struct log *log = r->log;
     struct segment *segment = log->segments[index];
     bool is_last = index + 1 == log->segment_count || has_empty_next(log, index);
-    bool is_below = !is_last && log->segments[index + 1]->base_offset <= r->check_from;
+    /* One that ends right at the recovery point may have been sealed after the flush. */
+    bool is_below = !is_last && log->segments[index + 1]->base_offset < r->check_from;
     bool is_new, is_trusted = is_below;
     TRY(load_indexes(segment, !r->is_clean && !is_trusted, &is_new));
     TRY(load_txn_index(r, segment));
@@ -395,7 +396,7 @@ static err_t start_over(struct log *log, koffset_t start_offset)
         segment_unref(last);
     }
     log->damage_count = 0;
-    TRY(log_drop_snapshots(log, start_offset, start_offset));
+    TRY(log_drop_snapshots(log, 1, 0));
     return create_first(log, start_offset);
 }
 
@@ -454,7 +455,7 @@ static err_t settle(struct recovery *r)
     koffset_t flushed_to;
     for (size_t i = 0; i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
-        if (segment->end_offset <= r->check_from) continue;
+        if (segment->end_offset < r->check_from) continue;
         /* What the former life wrote to the indexes may be in the page cache only, too. */
         segment->offsets.file.is_unsynced = segment->times.file.is_unsynced = true;
         segment->txns.is_unsynced |= segment->has_txn_file;

@@ -321,7 +321,7 @@ err_t segment_lookup(struct segment *s, koffset_t offset, struct offset_entry *o
     *out = (struct offset_entry){s->base_offset, 0};
     if (s->is_index_bad) return OK;
     TRY(offset_index_lookup(&s->offsets, offset, out));
-    if (out->position >= 0 && out->offset <= offset) return OK;
+    if (out->position == 0 || (out->position > 0 && out->offset <= offset)) return OK;
     segment_distrust_index(s);
     *out = (struct offset_entry){s->base_offset, 0};
     return OK;
