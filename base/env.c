@@ -1,6 +1,7 @@
 /* The real clock and random source. */
 #include "env.h"
 
+#include <pthread.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -44,9 +45,13 @@ static const struct random the_random = {NULL, real_fill};
 const struct clock *clock_real(void) { return &the_clock; }
 const struct random *random_real(void) { return &the_random; }
 
+static struct env the_env = {NULL, &the_clock, &the_random};
+
+static void complete_the_env(void) { the_env.os = os_real(); }
+
 const struct env *env_real(void)
 {
-    static struct env env = {NULL, &the_clock, &the_random};
-    env.os = os_real();
-    return &env;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, complete_the_env);
+    return &the_env;
 }
