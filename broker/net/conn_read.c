@@ -30,7 +30,6 @@ enum {
     /* A frame that misses less wakes us as it likes. */
     MARK_MIN = 64 << 10,
     MARK_MAX = 256 << 10,
-    NS_PER_MS = 1000000,
 };
 
 /* ---- the budget ---- */
@@ -55,14 +54,6 @@ static void drop_overdraft(struct conn *conn)
     if (budget_drop_overdraft(budget, conn)) shard_wake_waiting(shard->shared);
 }
 
-static void take_overdraft(struct conn *conn)
-{
-    struct shard *shard = conn->shard;
-    if (timer_is_started(&shard->overdraft_timer)) return;
-    int64_t deadline = loop_now_ns(shard->loop) + (int64_t)OVERDRAFT_MS * NS_PER_MS;
-    timer_start(shard->loop, &shard->overdraft_timer, deadline);
-}
-
 enum admission { ADMIT, ADMIT_TIGHT /* only what the frame misses */, ADMIT_NOT };
 
 static enum admission admit(struct conn *conn)
@@ -77,7 +68,7 @@ static enum admission admit(struct conn *conn)
     }
     atomic_fetch_sub(&budget->waiting, 1);
     if (atomic_load_explicit(&budget->overdraft, memory_order_relaxed) != conn) return ADMIT;
-    take_overdraft(conn);
+    if (!timer_is_started(&conn->shard->overdraft_timer)) shard_watch_overdraft(conn->shard);
     return ADMIT_TIGHT;
 }
 

@@ -54,10 +54,20 @@ void shard_wake_waiting(struct server_shared *shared)
     }
 }
 
+void shard_watch_overdraft(struct shard *shard)
+{
+    int64_t deadline = loop_now_ns(shard->loop) + (int64_t)OVERDRAFT_MS * NS_PER_MS;
+    timer_start(shard->loop, &shard->overdraft_timer, deadline);
+}
+
 static void overdraft_is_over(struct timer *timer)
 {
     struct shard *shard = CONTAINER_OF(timer, struct shard, overdraft_timer);
     struct budget *budget = &shard->shared->budget;
+    if (!budget_is_over(budget) || atomic_load(&budget->waiting) == 0) {
+        shard_watch_overdraft(shard); /* nobody suffers */
+        return;
+    }
     const void *holder = atomic_load(&budget->overdraft);
     LIST_EACH (link, &shard->by_activity) {
         struct conn *conn = CONTAINER_OF(link, struct conn, activity);

@@ -67,6 +67,8 @@ err_t shard_init(struct shard *shard, struct server_shared *shared, struct loop 
 void shard_release(struct shard *shard);
 /* Closes what is idle longer than allowed, and watches until the next is. */
 void shard_watch_idle(struct shard *shard);
+/* One of ours has the overdraft: it must not take too long. */
+void shard_watch_overdraft(struct shard *shard);
 /* Closes what lingered long enough, and watches until the next has. */
 void shard_watch_lingering(struct shard *shard);
 /* Calls quiet() if it is time. */

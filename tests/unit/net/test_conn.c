@@ -217,6 +217,36 @@ static void hold__again_and_again__delivers_one_by_one(void **state)
     harness_end(h);
 }
 
+/* What is kept behind a hold ends in the middle of a frame. */
+static void hold__with_half_a_frame_behind_it__goes_on_where_it_was(void **state)
+{
+    struct harness *h = *state;
+    harness_start(h);
+    int fd = client_connect(h);
+    static const size_t sizes[] = {100, 10000, 300000};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        size_t whole = 4 + 1 + sizes[i];
+        uint8_t *bytes = malloc(20 + whole);
+        for (int k = 0; k < 2; k++) {
+            be32_put(bytes + 10 * k, 6);
+            bytes[10 * k + 4] = k ? 'e' : 'h';
+            for (size_t b = 0; b < 5; b++) bytes[10 * k + 5 + b] = harness_byte(b);
+        }
+        be32_put(bytes + 20, (uint32_t)(1 + sizes[i]));
+        bytes[24] = 'e';
+        for (size_t b = 0; b < sizes[i]; b++) bytes[25 + b] = harness_byte(b);
+        client_send(fd, bytes, 20 + whole / 2);
+        client_expect_echo(fd, 'h', 5, 0);
+        harness_release(h);
+        client_expect_echo(fd, 'e', 5, 0);
+        client_send(fd, bytes + 20 + whole / 2, whole - whole / 2);
+        client_expect_echo(fd, 'e', sizes[i], 0);
+        free(bytes);
+    }
+    close(fd);
+    harness_end(h);
+}
+
 static void close__after_replies__sends_those_that_are_ready(void **state)
 {
     struct harness *h = *state;
@@ -360,6 +390,7 @@ int main(void)
         cmocka_unit_test_setup(reply__empty__keeps_the_order, set_up),
         cmocka_unit_test_setup(hold__until_released__stops_delivery, set_up),
         cmocka_unit_test_setup(hold__again_and_again__delivers_one_by_one, set_up),
+        cmocka_unit_test_setup(hold__with_half_a_frame_behind_it__goes_on_where_it_was, set_up),
         cmocka_unit_test_setup(close__after_replies__sends_those_that_are_ready, set_up),
         cmocka_unit_test_setup(close__after_replies_while_the_peer_sends__loses_none, set_up),
         cmocka_unit_test_setup(close__after_replies_to_a_silent_peer__ends_by_itself, set_up),

@@ -94,7 +94,7 @@ static void connections__over_the_maximum_of_one_host__are_closed(void **state)
 static void idle__connection__is_closed_and_the_busy_one_is_not(void **state)
 {
     struct harness *h = *state;
-    h->options.idle_timeout_ms = 400;
+    h->options.idle_timeout_ms = 1500;
     harness_start(h);
     int idle = client_connect(h);
     int waiting = client_connect(h); /* for the service: not idle */
@@ -198,6 +198,51 @@ static void budget__used_up_by_stalled_frames__lets_others_in_after_a_while(void
     harness_end(h);
 }
 
+static void fill_budget(struct harness *h, int *fds, int count)
+{
+    h->options.max_frame_bytes = BIG;
+    h->options.max_buffered_bytes = 2 * BIG;
+    harness_start(h);
+    for (int i = 0; i < count; i++) {
+        fds[i] = client_connect(h);
+        send_part(fds[i], BIG, 0, 2 * BIG / 3);
+    }
+    wait_until_buffered(h, BIG);
+}
+
+/* Memory is short: frames still come whole, a bit at a time. */
+static void budget__used_up__serves_small_frames_in_pieces(void **state)
+{
+    struct harness *h = *state;
+    int stalled[2];
+    int fd = -1;
+    fill_budget(h, stalled, 2);
+    fd = client_connect(h);
+    for (uint32_t i = 0; i < 3; i++) {
+        send_part(fd, 2000, 0, 1000);
+        rest();
+        send_part(fd, 2000, 1000, 2004);
+        client_send_frame(fd, 'e', 9000, i);
+        client_expect_echo(fd, 'e', 1999, 0);
+        client_expect_echo(fd, 'e', 9000, i);
+    }
+    for (int i = 0; i < 2; i++) send_part(stalled[i], BIG, 2 * BIG / 3, 4 + BIG);
+    for (int i = 0; i < 2; i++) client_expect_echo(stalled[i], 'e', BIG - 1, 0);
+    for (int i = 0; i < 2; i++) close(stalled[i]);
+    close(fd);
+    harness_end(h);
+}
+
+static void budget__used_up_when_the_server_stops__is_given_back(void **state)
+{
+    struct harness *h = *state;
+    int fds[6];
+    fill_budget(h, fds, 6);
+    rest();
+    harness_end(h); /* sees that nothing is counted any more */
+    for (int i = 0; i < 6; i++) close(fds[i]);
+}
+
 /* What is announced costs nothing until it comes. */
 static void memory__lengths_announced_by_many__is_not_taken(void **state)
 {
@@ -274,6 +319,49 @@ static void descriptors__used_up__are_refused_and_it_recovers(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         run_out_of_descriptors(h);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* Not even the reserve helps: the limit is below it. Accepting has to rest, and to go on later. */
+static void run_out_of_all_descriptors(struct harness *h)
+{
+    harness_start(h);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct rlimit before, limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    limit = before;
+    limit.rlim_cur = 3;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)h->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    client_send_frame(fd, 'e', 1, 1);
+    struct rusage start, end;
+    getrusage(RUSAGE_SELF, &start);
+    nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+    getrusage(RUSAGE_SELF, &end);
+    int64_t used_us = (end.ru_utime.tv_sec - start.ru_utime.tv_sec) * 1000000 +
+                      end.ru_utime.tv_usec - start.ru_utime.tv_usec;
+    CHECK(used_us < 250000); /* it does not try all the time */
+    CHECK(h->opened == 0);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    client_expect_echo(fd, 'e', 1, 1);
+    close(fd);
+    harness_end(h);
+}
+
+static void descriptors__not_even_the_reserve__rests_and_recovers(void **state)
+{
+    struct harness *h = *state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        run_out_of_all_descriptors(h);
         _exit(0);
     }
     int status;
@@ -393,8 +481,11 @@ int main(void)
         cmocka_unit_test_setup(budget__used_up__is_kept_and_everybody_is_served, set_up),
         cmocka_unit_test_setup(budget__used_up_by_stalled_frames__lets_others_in_after_a_while,
                                set_up),
+        cmocka_unit_test_setup(budget__used_up__serves_small_frames_in_pieces, set_up),
+        cmocka_unit_test_setup(budget__used_up_when_the_server_stops__is_given_back, set_up),
         cmocka_unit_test_setup(memory__lengths_announced_by_many__is_not_taken, set_up),
         cmocka_unit_test_setup(descriptors__used_up__are_refused_and_it_recovers, set_up),
+        cmocka_unit_test_setup(descriptors__not_even_the_reserve__rests_and_recovers, set_up),
         cmocka_unit_test_setup(listen__port_in_use__is_busy, set_up),
         cmocka_unit_test_setup(listen__address_of_nobody__fails, set_up),
         cmocka_unit_test_setup(listen__on_all_addresses__serves_both_families, set_up),
