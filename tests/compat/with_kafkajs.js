@@ -75,6 +75,78 @@ const cases = {
     await producer.disconnect();
     await admin.disconnect();
   },
+
+  async many_topics_in_one_request() {
+    const admin = kafka.admin();
+    const producer = kafka.producer();
+    await admin.connect();
+    await producer.connect();
+    const topics = ['js-batch-a', 'js-batch-b', 'js-batch-c'];
+    await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: 4 })) });
+    const messages = [...Array(400).keys()].map((i) => ({ key: `k${i}`, value: 'x'.repeat(1000) }));
+    const results = await producer.sendBatch({ acks: 1, topicMessages: topics.map((topic) => ({ topic, messages })) });
+    assert(results.length >= 3 && results.every((r) => r.errorCode === 0));
+    for (const topic of topics) {
+      const offsets = await admin.fetchTopicOffsets(topic);
+      assert.strictEqual(offsets.reduce((sum, o) => sum + Number(o.high), 0), 400);
+    }
+    await producer.disconnect();
+    await admin.disconnect();
+  },
+
+  async large_records_and_those_too_large() {
+    const admin = kafka.admin();
+    const producer = kafka.producer();
+    await admin.connect();
+    await producer.connect();
+    await admin.createTopics({ topics: [{ topic: 'js-large', numPartitions: 1 }] });
+    await producer.send({ topic: 'js-large', messages: [{ value: 'x'.repeat(1000000) }] });
+    await assert.rejects(producer.send({ topic: 'js-large', messages: [{ value: 'x'.repeat(2000000) }] }), { type: 'MESSAGE_TOO_LARGE' });
+    assert.strictEqual((await admin.fetchTopicOffsets('js-large'))[0].high, '1');
+    await producer.disconnect();
+    await admin.disconnect();
+  },
+
+  async admin_is_told_what_is_wrong() {
+    const admin = kafka.admin();
+    await admin.connect();
+    const create = (topic) => admin.createTopics({ topics: [{ numPartitions: 1, ...topic }] });
+    const said = (type) => (e) => (e.errors ? e.errors[0].type : e.type) === type;
+    await assert.rejects(create({ topic: 'js bad' }), said('INVALID_TOPIC_EXCEPTION'));
+    await assert.rejects(create({ topic: 'js-bad', replicationFactor: 2 }), said('INVALID_REPLICATION_FACTOR'));
+    await assert.rejects(create({ topic: 'js-bad', numPartitions: 0 }), said('INVALID_PARTITIONS'));
+    await assert.rejects(create({ topic: 'js-bad', configEntries: [{ name: 'no.such', value: '1' }] }), said('INVALID_CONFIG'));
+    await assert.rejects(admin.deleteTopics({ topics: ['js-never'] }), /does not host this topic/);
+    await create({ topic: 'js-shrink', numPartitions: 3 });
+    await assert.rejects(admin.createPartitions({ topicPartitions: [{ topic: 'js-shrink', count: 1 }] }), said('INVALID_PARTITIONS'));
+    await assert.rejects(admin.deleteTopicRecords({ topic: 'js-shrink', partitions: [{ partition: 0, offset: '99' }] }));
+    assert(!(await admin.listTopics()).includes('js-bad'));
+    await admin.disconnect();
+  },
+
+  async a_transaction_is_refused_at_once() {
+    const producer = kafka.producer({ transactionalId: 'js-tx', maxInFlightRequests: 1, idempotent: true });
+    const begun = Date.now();
+    await producer.connect();
+    await assert.rejects(async () => (await producer.transaction()).commit(), /coordinator|[Tt]ransactional/);
+    assert(Date.now() - begun < 5000);
+    await producer.disconnect();
+  },
+
+  async a_group_asks_again_and_hurts_nobody() {
+    const consumer = kafka.consumer({ groupId: 'js-group', retry: { retries: 2, initialRetryTime: 50 } });
+    await consumer.connect();
+    await consumer.subscribe({ topic: 'js-none', fromBeginning: true });
+    const crashed = new Promise((resolve) => consumer.on(consumer.events.CRASH, (e) => resolve(e.payload.error)));
+    consumer.run({ eachMessage: async () => {} }).catch(() => {});
+    const error = await crashed;
+    assert(/group coordinator/.test(error.message), error.message);
+    await consumer.disconnect();
+    const admin = kafka.admin();
+    await admin.connect();
+    assert((await admin.listTopics()).includes('js-none'));
+    await admin.disconnect();
+  },
 };
 
 (async () => {

@@ -9,7 +9,10 @@
 #include "base/env.h"
 #include "protocol/messages.h"
 
-enum { ELIGIBLE_MAX = 1024, ASSIGNMENTS_MAX = 10000 };
+enum {
+    ELIGIBLE_MAX = 1024,
+    ADDED_MAX = 10000, /* partitions that one request may add: one batch of metadata, as in Kafka */
+};
 
 #define TEXT(v) (int)(v).len, (const char *)(v).data
 
@@ -159,10 +162,6 @@ static struct verdict judge_assignments(const struct topic_decision *d,
                                         const struct topic_assignment *list, int32_t count,
                                         int32_t first, int32_t factor)
 {
-    if (count > ASSIGNMENTS_MAX)
-        return verdict_fail(d->arena, KAFKA_ERR_INVALID_PARTITIONS,
-                            "%" PRId32 " assignments in one request; at most %d are taken.", count,
-                            ASSIGNMENTS_MAX);
     for (int32_t p = first; p < first + count; p++) {
         const struct topic_assignment *a = find_assignment(list, count, first, p);
         if (!a)
@@ -176,21 +175,31 @@ static struct verdict judge_assignments(const struct topic_decision *d,
     return verdict_ok();
 }
 
-static struct verdict judge_counts(const struct topic_decision *d, int32_t partitions,
-                                   int32_t factor)
+/* `partitions` more than there are. */
+static struct verdict judge_partitions(const struct topic_decision *d, int32_t partitions)
 {
-    struct eligible brokers;
-    find_eligible(d->image, &brokers);
     if (partitions <= 0)
         return verdict_fail(d->arena, KAFKA_ERR_INVALID_PARTITIONS,
                             "%" PRId32 " is not a number of partitions: it has to be 1 or more.",
                             partitions);
-    int64_t total = (int64_t)image_partition_total(d->image) + *d->pending_partitions + partitions;
+    int64_t added = *d->pending_partitions + partitions;
+    if (added > ADDED_MAX)
+        return verdict_fail(d->arena, KAFKA_ERR_POLICY_VIOLATION,
+                            "%" PRId64 " new partitions in one request; at most %d are taken.",
+                            added, ADDED_MAX);
+    int64_t total = (int64_t)image_partition_total(d->image) + added;
     if (total > d->settings->max_partitions)
         return verdict_fail(d->arena, KAFKA_ERR_INVALID_PARTITIONS,
-                            "%" PRId32 " partitions would make %" PRId64
-                            " in all; this broker holds at most %" PRId32 ".",
+                            "%" PRId32 " more partitions would make %" PRId64
+                            " in all; this broker holds at most %" PRId32 " (max.partitions).",
                             partitions, total, d->settings->max_partitions);
+    return verdict_ok();
+}
+
+static struct verdict judge_factor(const struct topic_decision *d, int32_t factor)
+{
+    struct eligible brokers;
+    find_eligible(d->image, &brokers);
     if (factor <= 0)
         return verdict_fail(d->arena, KAFKA_ERR_INVALID_REPLICATION_FACTOR,
                             "%" PRId32 " is not a replication factor: it has to be 1 or more.",
@@ -244,6 +253,8 @@ static struct verdict judge_shape(const struct topic_decision *d, const struct t
                                 "replication factor have to be -1.");
         out->partitions = spec->assignment_count;
         out->replication_factor = (int16_t)spec->assignments[0].replica_count;
+        struct verdict v = judge_partitions(d, out->partitions);
+        if (!verdict_is_ok(v)) return v;
         return judge_assignments(d, spec->assignments, spec->assignment_count, 0,
                                  out->replication_factor);
     }
@@ -254,7 +265,8 @@ static struct verdict judge_shape(const struct topic_decision *d, const struct t
     if (out->replication_factor == -1)
         out->replication_factor = (int16_t)broker_settings_replicas(
             d->settings, "default.replication.factor", (size_t)brokers.count);
-    return judge_counts(d, out->partitions, out->replication_factor);
+    struct verdict v = judge_partitions(d, out->partitions);
+    return verdict_is_ok(v) ? judge_factor(d, out->replication_factor) : v;
 }
 
 static struct verdict judge_new_name(const struct topic_decision *d, struct view name)
@@ -298,6 +310,7 @@ struct verdict topic_create_decide(const struct topic_decision *d, const struct 
     struct verdict v = judge_new_name(d, spec->name);
     if (verdict_is_ok(v)) v = judge_shape(d, spec, out);
     if (verdict_is_ok(v)) v = judge_settings(d, spec);
+    if (verdict_is_ok(v)) *d->pending_partitions += out->partitions;
     if (!verdict_is_ok(v) || !d->change) return v;
     out->id = uuid_random(d->random);
     if (!add_topic(d, spec, out))
@@ -320,7 +333,8 @@ struct verdict topic_grow_decide(const struct topic_decision *d, const struct im
         return verdict_fail(d->arena, KAFKA_ERR_INVALID_PARTITIONS,
                             "Topic '%s' has %" PRId32 " partitions; %" PRId32 " would be fewer.",
                             topic->name, have, count);
-    struct verdict v = judge_counts(d, more, factor);
+    struct verdict v = judge_partitions(d, more);
+    if (verdict_is_ok(v) && !assignments) v = judge_factor(d, factor);
     if (verdict_is_ok(v) && assignments) {
         if (assignment_count != more)
             return verdict_fail(d->arena, KAFKA_ERR_INVALID_REPLICA_ASSIGNMENT,
@@ -329,6 +343,7 @@ struct verdict topic_grow_decide(const struct topic_decision *d, const struct im
                                 more, assignment_count);
         v = judge_assignments(d, assignments, more, have, factor);
     }
+    if (verdict_is_ok(v)) *d->pending_partitions += more;
     if (!verdict_is_ok(v) || !d->change) return v;
     for (int32_t p = have; p < count; p++) {
         const struct topic_assignment *a = assignments ? find_assignment(assignments,
@@ -338,7 +353,6 @@ struct verdict topic_grow_decide(const struct topic_decision *d, const struct im
                     : place_partition(d, topic->id, p, factor);
         if (!ok) return verdict_fail(d->arena, KAFKA_ERR_UNKNOWN_SERVER_ERROR, "Out of memory.");
     }
-    *d->pending_partitions += more;
     return v;
 }
 
