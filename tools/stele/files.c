@@ -136,7 +136,8 @@ static void *need(void *p)
 static char *join(const char *dir, const char *name)
 {
     char *path;
-    if (asprintf(&path, "%s/%s", dir, name) < 0) need(NULL);
+    bool is_here = strcmp(dir, ".") == 0 && strcmp(name, "..") != 0;
+    if (asprintf(&path, "%s%s%s", is_here ? "" : dir, is_here ? "" : "/", name) < 0) need(NULL);
     return path;
 }
 

@@ -2,8 +2,9 @@
  * batch's object.
  *
  * Whatever is in a key or value must neither break the terminal nor the JSON: text shows what
- * is text as it is, with line ends escaped, anything else as hex; JSON has strings for UTF-8 and
+ * is text as it is, with line ends escaped, anything else as hex; JSON has strings for text and
  * {"base64":...} for the rest. */
+#include <ctype.h>
 #include <inttypes.h>
 
 #include "base/check.h"
@@ -109,7 +110,7 @@ static void put_bytes_json(const char *name, struct view bytes, size_t max_bytes
     struct view shown = front(bytes, max_bytes);
     if (out->data[out->len - 1] != '{') must(buf_append_u8(out, ','));
     must(buf_printf(out, "\"%s\":", name));
-    if (!bytes.data || is_utf8(shown)) {
+    if (!bytes.data || is_text(shown)) {
         must(text_string(shown, out));
     } else {
         must(buf_printf(out, "{\"base64\":"));
@@ -156,23 +157,39 @@ static void put_json(const struct dump_records *r, const struct record *record, 
     must(buf_append_u8(out, ']'));
 }
 
-/* What only brokers write; false: a client's record. */
+/* COMMIT, SNAPSHOT_HEADER: as Kafka's own tools name them. */
+static void put_control_name(enum control_type type, struct buf *out)
+{
+    for (const char *c = control_type_name(type); *c; c++) {
+        must(buf_append_u8(out, *c == '-' ? '_' : (uint8_t)toupper((unsigned char)*c)));
+    }
+}
+
+static void put_control(const struct record *record, bool is_json, struct buf *out)
+{
+    enum control_type type;
+    if (control_key_parse(record->key, &type) != OK) type = CONTROL_UNKNOWN;
+    must(buf_printf(out, is_json ? ",\"control\":\"" : ""));
+    put_control_name(type, out);
+    must(buf_printf(out, is_json ? "\",\"decoded\":" : " "));
+    decode_control((int)type, record, out);
+}
+
+/* What only brokers write; false: the record is to be shown as it is (all the same, or because it
+ * could not be decoded). */
 static bool put_decoded(const struct dump_records *r, const struct record *record, bool is_control,
                         struct buf *out)
 {
     bool is_json = r->dump->options->format == FORMAT_JSON;
-    enum control_type type;
     if (is_control) {
-        if (control_key_parse(record->key, &type) != OK) type = CONTROL_UNKNOWN;
-        const char *name = type == CONTROL_UNKNOWN ? "UNKNOWN" : control_type_name(type);
-        must(buf_printf(out, is_json ? ",\"control\":\"%s\",\"decoded\":" : "%s ", name));
-        decode_control((int)type, record, out);
+        put_control(record, is_json, out);
         return true;
     }
     if (r->decoder == DECODER_NONE) return false;
     if (is_json) must(buf_printf(out, ",\"decoded\":"));
-    decode_record(r->decoder, record, out);
-    return true;
+    bool is_good = decode_record(r->decoder, record, out);
+    if (!is_json && !is_good) must(buf_printf(out, "  "));
+    return is_good;
 }
 
 static void record_as_text(struct dump_records *r, const struct record *record, bool is_control)
@@ -190,8 +207,10 @@ static void record_as_json(struct dump_records *r, const struct record *record, 
                            struct buf *out)
 {
     char time[TIME_TEXT_MAX];
-    must(buf_printf(out, "{\"offset\":%" PRId64 ",\"timestamp\":%" PRId64 ",\"time\":\"%s\"",
-                    record->offset, record->timestamp, time_text(record->timestamp, time)));
+    const char *quote = record->timestamp == -1 ? "" : "\"";
+    const char *text = record->timestamp == -1 ? "null" : time_text(record->timestamp, time);
+    must(buf_printf(out, "{\"offset\":%" PRId64 ",\"timestamp\":%" PRId64 ",\"time\":%s%s%s",
+                    record->offset, record->timestamp, quote, text, quote));
     if (!put_decoded(r, record, is_control, out)) put_json(r, record, out);
     must(buf_append_u8(out, '}'));
     if (out->len < FLUSH_BYTES) return;
