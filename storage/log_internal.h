@@ -184,8 +184,8 @@ err_t log_load(struct log *log, err_t *epochs);
 err_t log_cut_tail(struct log *log, size_t segment_index, int64_t position, int64_t file_size);
 
 /* ---- log_truncate.c ---- */
-/* A recovery point from before a truncation promises too much; what it promises since. */
-koffset_t log_correct_recovery_point(const struct log *log, koffset_t recovery_point);
+/* A recovery point from before a truncation promises too much; becomes what it promises since. */
+err_t log_correct_recovery_point(const struct log *log, koffset_t *recovery_point);
 void log_drop_truncation_note(struct log *log);
 
 /* ---- log_recover.c ---- */

@@ -485,7 +485,8 @@ err_t log_recover(struct log *log, const struct log_options *options)
     err_t epochs;
     TRY(log_load(log, &epochs));
     r.is_clean = options->was_clean_shutdown;
-    koffset_t recovery_point = log_correct_recovery_point(log, options->recovery_point);
+    koffset_t recovery_point = options->recovery_point;
+    TRY(log_correct_recovery_point(log, &recovery_point));
     r.check_from = r.is_clean ? INT64_MAX : recovery_point;
     r.floor = MAX(recovery_point, r.is_clean ? log_newest_snapshot(log) : 0);
     size_t damage_before = log->damage_count;

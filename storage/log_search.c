@@ -14,7 +14,8 @@ enum { SEARCH_TRIES = 8, DECOMPRESSED_MAX_BYTES = 1 << 30 };
 struct search {
     time_ms_t timestamp;
     koffset_t start, limit;
-    bool wants_max; /* the largest timestamp of one batch, instead of the first late enough */
+    bool wants_max; /* the largest timestamp, instead of the first late enough */
+    bool wants_all; /* of all batches, instead of the first that has it */
     /* where to look */
     struct segment *segment; /* one reference */
     struct slice_file *file; /* one reference */
@@ -90,10 +91,11 @@ static err_t scan_segment(struct log *log, struct search *s, struct segment_scan
         if (header.base_offset >= s->limit) return OK;
         if (batch_last_offset(&header) < s->start) continue;
         if (header.max_timestamp < s->timestamp) continue;
+        if (s->wants_all && header.max_timestamp <= out->timestamp) continue;
         struct view batch;
         TRY(segment_scan_batch(scan, &header, &batch));
         TRY(look_into(s, batch, out));
-        if (out->offset >= 0) return OK;
+        if (out->offset >= 0 && !s->wants_all) return OK;
     }
     return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -166,16 +168,48 @@ err_t log_find_timestamp(struct log *log, time_ms_t timestamp, koffset_t limit_o
     return err == ERR_AGAIN ? ERR_IO : err;
 }
 
-/* The largest timestamp of all segments; -1: no records. */
+/* The segment that begins below the start, if there is one: what its index says of the largest
+ * timestamp may be about records that are gone. */
+static err_t take_first(struct log *log, struct search *s)
+{
+    err_t err = OK;
+    mutex_lock(&log->lock);
+    struct segment *first = log->segments[log_segment_index(log, log->start_offset)];
+    if (first->base_offset < log->start_offset && first->size_bytes > 0) err = take(log, s, first);
+    mutex_unlock(&log->lock);
+    return err;
+}
+
+/* The largest timestamp of the segments that begin at the start or above it; -1: no records. */
 static time_ms_t largest(struct log *log)
 {
     time_ms_t timestamp = -1;
     mutex_lock(&log->lock);
     for (size_t i = 0; i < log->segment_count; i++) {
+        if (log->segments[i]->base_offset < log->start_offset) continue;
         timestamp = MAX(timestamp, segment_max_timestamp(log->segments[i]));
     }
     mutex_unlock(&log->lock);
     return timestamp;
+}
+
+static err_t find_max_once(struct log *log, struct log_timestamp_match *out)
+{
+    struct search first = {
+        .timestamp = -1, .limit = INT64_MAX, .wants_max = true, .wants_all = true};
+    err_t err = take_first(log, &first);
+    if (err == OK && first.segment) err = search_segment(log, &first, out);
+    bool is_again = err != OK && first.segment && has_changed(log, &first);
+    search_release(&first);
+    if (is_again) return ERR_AGAIN;
+    TRY(err);
+    time_ms_t timestamp = largest(log);
+    if (timestamp <= out->timestamp) return OK;
+    struct search s = {.timestamp = timestamp, .limit = INT64_MAX, .wants_max = true};
+    *out = (struct log_timestamp_match){-1, -1, -1};
+    err = search_once(log, &s, out);
+    search_release(&s);
+    return err;
 }
 
 err_t log_find_max_timestamp(struct log *log, struct log_timestamp_match *out)
@@ -183,11 +217,7 @@ err_t log_find_max_timestamp(struct log *log, struct log_timestamp_match *out)
     err_t err = ERR_AGAIN;
     for (int i = 0; err == ERR_AGAIN && i < SEARCH_TRIES; i++) {
         *out = (struct log_timestamp_match){-1, -1, -1};
-        time_ms_t timestamp = largest(log);
-        if (timestamp < 0) return OK;
-        struct search s = {.timestamp = timestamp, .limit = INT64_MAX, .wants_max = true};
-        err = search_once(log, &s, out);
-        search_release(&s);
+        err = find_max_once(log, out);
     }
     return err == ERR_AGAIN ? ERR_IO : err;
 }

@@ -128,34 +128,38 @@ void log_write_snapshot(struct log *log, koffset_t offset, int64_t position, str
 
 /* ---- rebuild ---- */
 
-/* Loads the newest good snapshot at or below `from`; returns its offset, or where the log begins
- * with nobody known. */
-static koffset_t load_newest(struct log *log, struct producer_state *state, koffset_t from)
+static err_t load_one(struct log *log, struct producer_state *state, koffset_t offset)
 {
+    char path[PATH_MAX];
     struct buf bytes = {0};
-    koffset_t found = -1;
-    for (size_t i = log->snapshot_count; i-- > 0 && found < 0;) {
-        koffset_t offset = log->snapshots[i];
-        if (offset > from) continue;
-        char path[PATH_MAX];
-        snapshot_path(log, offset, path);
-        err_t err = os_read_file(log_os(log), path, SNAPSHOT_MAX_BYTES, &bytes);
-        if (err == OK) err = producer_state_decode(state, buf_view(&bytes));
-        if (err == OK) {
-            found = offset;
-            break;
-        }
-        diag(DIAG_WARN, "log",
-             "producer snapshot is not usable, taking an older one file=%s "
-             "error=\"%s\"",
-             path, err_name(err));
-        forget_snapshot(log, i);
-        (void)!unlink_snapshot(log, offset); /* it will be found unusable again */
-    }
+    snapshot_path(log, offset, path);
+    err_t err = os_read_file(log_os(log), path, SNAPSHOT_MAX_BYTES, &bytes);
+    if (err == OK) err = producer_state_decode(state, buf_view(&bytes));
     buf_release(&bytes);
-    if (found >= 0) return found;
+    if (err == OK || err == ERR_LIMIT || err == ERR_NOMEM) return err;
+    diag(DIAG_WARN, "log",
+         "producer snapshot is not usable, taking an older one file=%s error=\"%s\"", path,
+         err_name(err));
+    return err;
+}
+
+/* Loads the newest good snapshot at or below `from`; *offset is its own, or where the log begins
+ * with nobody known. */
+static err_t load_newest(struct log *log, struct producer_state *state, koffset_t from,
+                         koffset_t *offset)
+{
+    for (size_t i = log->snapshot_count; i-- > 0;) {
+        *offset = log->snapshots[i];
+        if (*offset > from) continue;
+        err_t err = load_one(log, state, *offset);
+        if (err == OK || err == ERR_LIMIT || err == ERR_NOMEM) return err;
+        if (err == ERR_IO) continue; /* perhaps readable another time */
+        forget_snapshot(log, i);
+        (void)!unlink_snapshot(log, *offset); /* it would be found unusable again */
+    }
     producer_state_clear(state);
-    return log->segments[0]->base_offset;
+    *offset = log->segments[0]->base_offset;
+    return OK;
 }
 
 struct replay {
@@ -210,7 +214,7 @@ err_t log_rebuild_producers(struct log *log, struct producer_state *state, koffs
                             koffset_t to)
 {
     struct replay r = {log, state, 0, to, false};
-    r.from = load_newest(log, state, MIN(from, to));
+    TRY(load_newest(log, state, MIN(from, to), &r.from));
     return r.from < to ? replay(&r) : OK;
 }
 

@@ -46,23 +46,29 @@ static bool parse_note(struct view text, struct note *out)
            word_to_int(words[1], 0, INT64_MAX, &out->flushed_before);
 }
 
-static bool read_note(const struct log *log, struct note *out)
+/* No note, or one that cannot be made out, is {0, 0}: it has nothing to say. */
+static err_t read_note(const struct log *log, struct note *out)
 {
     char path[PATH_MAX];
     struct buf text = {0};
+    *out = (struct note){0, 0};
+    if (!log->has_note) return OK;
     log_file_path(log, note_name, path);
-    bool is_there = os_read_file(log_os(log), path, NOTE_MAX_BYTES, &text) == OK &&
-                    parse_note(buf_view(&text), out);
+    err_t err = os_read_file(log_os(log), path, NOTE_MAX_BYTES, &text);
+    if (err == OK && !parse_note(buf_view(&text), out)) {
+        diag(DIAG_WARN, "log", "note of a truncation is not readable, ignored file=%s", path);
+        *out = (struct note){0, 0};
+    }
     buf_release(&text);
-    return is_there;
+    return err == ERR_NOT_FOUND ? OK : err;
 }
 
-koffset_t log_correct_recovery_point(const struct log *log, koffset_t recovery_point)
+err_t log_correct_recovery_point(const struct log *log, koffset_t *recovery_point)
 {
     struct note note;
-    if (!log->has_note || !read_note(log, &note)) return recovery_point;
-    if (recovery_point > note.flushed_before) return recovery_point;
-    return MIN(recovery_point, note.end);
+    TRY(read_note(log, &note));
+    if (*recovery_point <= note.flushed_before) *recovery_point = MIN(*recovery_point, note.end);
+    return OK;
 }
 
 void log_drop_truncation_note(struct log *log)
@@ -82,7 +88,8 @@ static err_t write_note(struct log *log, koffset_t end)
     char path[PATH_MAX];
     koffset_t flushed = log->flushed_offset;
     if (end >= flushed) return OK;
-    if (log->has_note && read_note(log, &note)) flushed = MAX(flushed, note.flushed_before);
+    TRY(read_note(log, &note));
+    flushed = MAX(flushed, note.flushed_before);
     log->has_note = true;
     err_t err = buf_printf(&text, "%d\n1\n%" PRId64 " %" PRId64 "\n", NOTE_VERSION, end, flushed);
     log_file_path(log, note_name, path);
