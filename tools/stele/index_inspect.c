@@ -46,6 +46,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
                        arg);
         a->has_lookup_time = true;
         return 0;
+    case ARGP_KEY_END:
+        if (a->has_lookup && a->has_lookup_time)
+            argp_error(state, "--lookup or --lookup-time, not both");
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -351,11 +355,10 @@ static int run(int argc, char **argv)
         NULL};
     struct arguments a = {0};
     offline_parse(&argp, argc, argv, &a);
-    if (a.has_lookup && a.has_lookup_time)
-        return complain(EXIT_USAGE, "--lookup or --lookup-time, not both");
     stdout_prepare();
     int code = offline_walk(&a.offline, inspect_place, &a);
     stdout_finish();
+    offline_release(&a.offline);
     return code;
 }
 

@@ -286,6 +286,7 @@ static int run(int argc, char **argv)
     rows_release(&r.rows);
     unlock(&r);
     stdout_finish();
+    offline_release(&r.offline);
     return code;
 }
 

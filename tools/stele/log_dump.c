@@ -144,6 +144,7 @@ static int run(int argc, char **argv)
     struct dump dump = {.options = &a.dump, .left = a.dump.max_count};
     int code = offline_walk(&a.offline, dump_place, &dump);
     stdout_finish();
+    offline_release(&a.offline);
     return code;
 }
 

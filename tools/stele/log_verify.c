@@ -279,6 +279,7 @@ static int run(int argc, char **argv)
     summary(v);
     for (int i = 0; i < CHECKPOINTS; i++) checkpoint_release(&v->checkpoints[i]);
     free(v->data_dir);
+    offline_release(&a.offline);
     return code ? code : v->damage ? EXIT_FOUND : EXIT_OK;
 }
 

@@ -36,6 +36,12 @@ void offline_parse(const struct argp *argp, int argc, char **argv, void *input)
     argp_parse(argp, argc, argv, 0, NULL, input);
 }
 
+void offline_release(struct offline_options *options)
+{
+    free(options->paths);
+    options->paths = NULL;
+}
+
 int offline_walk(const struct offline_options *options,
                  int (*fn)(void *arg, const struct place *place), void *arg)
 {
