@@ -267,7 +267,7 @@ static const struct setting settings[] = {
           "/tmp/kafka-logs)."),
     WORDS(STRING, "log.durability", "page-cache", durabilities, DYN,
           "durability of topics that do not say: page-cache (as Kafka), or fsync."),
-    NUMBER(LONG, "log.flush.dirty.bytes", "33554432", 4096, LONG_TOP, FIXED,
+    NUMBER(LONG, "log.flush.dirty.bytes", "134217728", 4096, LONG_TOP, FIXED,
            "A log with this many unflushed bytes is flushed in the background."),
     NUMBER(LONG, "log.flush.dirty.ms", "1000", 1, LONG_TOP, FIXED,
            "A log that is unflushed for this long is flushed in the background."),
