@@ -8,6 +8,7 @@ rounds' ratios, with the smallest and the largest beside it. CPU seconds per gig
 machine, wall-clock rates do not. Runs are short (250 MB) so that they stay in page-cache memory that was touched before.
 Standard library only.
 """
+
 import argparse
 import json
 import os
@@ -87,7 +88,14 @@ class Bench:
 
     def steled(self, directory, *settings, data=None, under=()):
         port = free_port()
-        argv = [*under, f"{self.bin}/steled", "--data", data or os.path.join(directory, "data"), "--listen", f"127.0.0.1:{port}"]
+        argv = [
+            *under,
+            f"{self.bin}/steled",
+            "--data",
+            data or os.path.join(directory, "data"),
+            "--listen",
+            f"127.0.0.1:{port}",
+        ]
         for setting in settings:
             argv += ["--set", setting]
         server = Server(argv, directory)
@@ -101,8 +109,16 @@ class Bench:
 
     def row(self, name, values, target, unit="x", detail=""):
         values = values if isinstance(values, list) else [values]
-        row = {"figure": name, "median": statistics.median(values), "min": min(values), "max": max(values), "unit": unit,
-               "rounds": len(values), "target": target, "detail": detail}
+        row = {
+            "figure": name,
+            "median": statistics.median(values),
+            "min": min(values),
+            "max": max(values),
+            "unit": unit,
+            "rounds": len(values),
+            "target": target,
+            "detail": detail,
+        }
         self.rows.append(row)
         if not self.args.json:
             spread = f"[{row['min']:.3g}-{row['max']:.3g}]" if len(values) > 1 else ""
@@ -118,8 +134,12 @@ class Bench:
         for size in sizes:
             topic = f"t{size}"
             self.load(server, "create", topic, 1)
-            figures[f"produce {size}"] = self.load(server, "produce", topic, size, 1024, megabytes, 5, 1, server.pid)["produce.broker"]
-        figures["consume"] = self.load(server, "consume", f"t{256 << 10}", 256 << 10, megabytes, server.pid)["consume.broker"]
+            figures[f"produce {size}"] = self.load(server, "produce", topic, size, 1024, megabytes, 5, 1, server.pid)[
+                "produce.broker"
+            ]
+        figures["consume"] = self.load(server, "consume", f"t{256 << 10}", 256 << 10, megabytes, server.pid)[
+            "consume.broker"
+        ]
         self.load(server, "create", "rtt", 1)
         self.load(server, "rtt", "rtt", 100, 500, 1)
         figures["rtt"] = self.load(server, "rtt", "rtt", 100, 3000, 1)["rtt.p50"]
@@ -135,9 +155,13 @@ class Bench:
         for _ in range(self.args.rounds):
             floors.append(self.side(self.floor, sizes, megabytes))
             ours.append(self.side(self.steled, sizes, megabytes))
-        names = {f"produce {16 << 10}": "produce, broker CPU, 16 KiB batches", f"produce {256 << 10}": "produce, broker CPU, 256 KiB batches",
-                 f"produce {1 << 20}": "produce, broker CPU, 1 MiB batches", "consume": "consume, broker CPU, 256 KiB pieces",
-                 "rtt": "produce round trip p50, 100 bytes, acks=1"}
+        names = {
+            f"produce {16 << 10}": "produce, broker CPU, 16 KiB batches",
+            f"produce {256 << 10}": "produce, broker CPU, 256 KiB batches",
+            f"produce {1 << 20}": "produce, broker CPU, 1 MiB batches",
+            "consume": "consume, broker CPU, 256 KiB pieces",
+            "rtt": "produce round trip p50, 100 bytes, acks=1",
+        }
         for key, name in names.items():
             unit = "us" if key == "rtt" else "s/GB"
             best = f"best of each {min(o[key] for o in ours):.3g} / {min(f[key] for f in floors):.3g} {unit}"
@@ -168,21 +192,31 @@ class Bench:
         if not shutil.which("valgrind"):
             print("instructions: valgrind is not installed, skipped", file=sys.stderr)
             return
+
         def run(count):
             directory = self.directory()
             out = os.path.join(directory, "callgrind")
-            server = self.steled(directory, "num.network.threads=1", under=("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"))
+            server = self.steled(
+                directory,
+                "num.network.threads=1",
+                under=("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"),
+            )
             self.load(server, "echo", count, 1, 0)
             server.stop()
             with open(out) as f:
                 total = int(re.search(r"^(?:totals|summary): (\d+)", f.read(), re.M).group(1))
             shutil.rmtree(directory)
             return total
+
         base, step = 500, 1000
         per_request = (run(base + step) - run(base)) / step
         recorded_file = os.path.join(HERE, "instructions.txt")
         recorded = float(open(recorded_file).read().split()[0]) if os.path.exists(recorded_file) else None
-        detail = f"recorded {recorded:.0f}, {100 * (per_request / recorded - 1):+.1f} %" if recorded else "nothing recorded yet"
+        detail = (
+            f"recorded {recorded:.0f}, {100 * (per_request / recorded - 1):+.1f} %"
+            if recorded
+            else "nothing recorded yet"
+        )
         self.row("ApiVersions, instructions a request (callgrind)", per_request, "+-1 %", unit="Ir", detail=detail)
 
     # ---- start, idle, many partitions ----
@@ -194,7 +228,12 @@ class Bench:
         devnull = os.open(os.devnull, os.O_WRONLY)
         argv = [f"{self.bin}/steled", "--data", os.path.join(directory, "data"), "--listen", f"127.0.0.1:{port}"]
         begun = time.monotonic()
-        pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, devnull, 1), (os.POSIX_SPAWN_DUP2, devnull, 2)])
+        pid = os.posix_spawn(
+            argv[0],
+            argv,
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, devnull, 1), (os.POSIX_SPAWN_DUP2, devnull, 2)],
+        )
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", port)) as s:
@@ -246,8 +285,13 @@ class Bench:
         after = server.status("VmRSS") / 1024
         server.stop()
         shutil.rmtree(directory)
-        self.row(f"{count} partitions with records, resident", max(resident, after), "< 200", unit="MiB",
-                 detail=f"{descriptors} descriptors, {mappings} mappings")
+        self.row(
+            f"{count} partitions with records, resident",
+            max(resident, after),
+            "< 200",
+            unit="MiB",
+            detail=f"{descriptors} descriptors, {mappings} mappings",
+        )
         self.row(f"{count} partitions, clean restart to ready", restart, "< 2", unit="s")
 
     def crash_restart(self):
@@ -315,7 +359,9 @@ class Bench:
             for kind in ("resident", "cold"):
                 if kind == "cold":
                     self.evict(os.path.join(directory, "data", "old-0"))
-                scan = subprocess.Popen([sys.executable, __file__, "--scan", str(server.port), "old", "100"], stdout=subprocess.DEVNULL)
+                scan = subprocess.Popen(
+                    [sys.executable, __file__, "--scan", str(server.port), "old", "100"], stdout=subprocess.DEVNULL
+                )
                 time.sleep(0.3)
                 p99[kind] = self.load(server, "tail", "new", 1500 if self.args.smoke else 4000, 500)["tail.p99"]
                 scan.kill()
@@ -351,22 +397,38 @@ def scan(port, topic, megabytes_per_second):
     while True:
         begun = time.monotonic()
         size = 1 << 20
-        body = (b"\x00\x01\x00\x0b\x00\x00\x00\x01\x00\x05bench" + (-1).to_bytes(4, "big", signed=True) + (100).to_bytes(4, "big")
-                + (1).to_bytes(4, "big") + size.to_bytes(4, "big") + b"\x00" + (0).to_bytes(4, "big") + (-1).to_bytes(4, "big", signed=True)
-                + (1).to_bytes(4, "big") + len(name).to_bytes(2, "big") + name + (1).to_bytes(4, "big") + (0).to_bytes(4, "big")
-                + (-1).to_bytes(4, "big", signed=True) + offset.to_bytes(8, "big") + (-1).to_bytes(8, "big", signed=True)
-                + size.to_bytes(4, "big") + (0).to_bytes(4, "big") + b"\x00\x00")
+        body = (
+            b"\x00\x01\x00\x0b\x00\x00\x00\x01\x00\x05bench"
+            + (-1).to_bytes(4, "big", signed=True)
+            + (100).to_bytes(4, "big")
+            + (1).to_bytes(4, "big")
+            + size.to_bytes(4, "big")
+            + b"\x00"
+            + (0).to_bytes(4, "big")
+            + (-1).to_bytes(4, "big", signed=True)
+            + (1).to_bytes(4, "big")
+            + len(name).to_bytes(2, "big")
+            + name
+            + (1).to_bytes(4, "big")
+            + (0).to_bytes(4, "big")
+            + (-1).to_bytes(4, "big", signed=True)
+            + offset.to_bytes(8, "big")
+            + (-1).to_bytes(8, "big", signed=True)
+            + size.to_bytes(4, "big")
+            + (0).to_bytes(4, "big")
+            + b"\x00\x00"
+        )
         s.sendall(len(body).to_bytes(4, "big") + body)
         data = exact(int.from_bytes(exact(4), "big"))
         at = 4 + 4 + 2 + 4 + 4 + 2 + len(name) + 4 + 4 + 2 + 24
-        aborted = int.from_bytes(data[at:at + 4], "big", signed=True)
+        aborted = int.from_bytes(data[at : at + 4], "big", signed=True)
         at += 4 + 16 * max(aborted, 0) + 4 + 4
         before = offset
         while len(data) - at >= 61:
-            length = 12 + int.from_bytes(data[at + 8:at + 12], "big")
+            length = 12 + int.from_bytes(data[at + 8 : at + 12], "big")
             if len(data) - at < length:
                 break
-            offset = int.from_bytes(data[at:at + 8], "big") + int.from_bytes(data[at + 23:at + 27], "big") + 1
+            offset = int.from_bytes(data[at : at + 8], "big") + int.from_bytes(data[at + 23 : at + 27], "big") + 1
             at += length
         if offset == before:
             offset = 0
@@ -385,8 +447,16 @@ def main():
     args = parser.parse_args()
     args.rounds = args.rounds or (1 if args.smoke else 5)
     bench = Bench(args)
-    parts = {"data": bench.data_path, "small": bench.small_request, "instructions": bench.instructions, "start": bench.start,
-             "partitions": bench.partitions, "crash": bench.crash_restart, "fsync": bench.durability, "tail": bench.tail}
+    parts = {
+        "data": bench.data_path,
+        "small": bench.small_request,
+        "instructions": bench.instructions,
+        "start": bench.start,
+        "partitions": bench.partitions,
+        "crash": bench.crash_restart,
+        "fsync": bench.durability,
+        "tail": bench.tail,
+    }
     wanted = args.only.split(",") if args.only else list(parts)
     unknown = [w for w in wanted if w not in parts]
     if unknown:

@@ -3,6 +3,7 @@
 tests/golden/apache-kafka-4.1.tar.gz holds the topics alpha (3 partitions; the lines 1 to 3000 five times, once with each
 codec), beta (compacted, k1:v1 to k500:v500), __consumer_offsets, and the metadata log of its one node.
 """
+
 import os
 import shutil
 import subprocess
@@ -34,7 +35,9 @@ def test_tools_find_the_files_sound(broker):
     unpack(directory)
     r = subprocess.run([f"{broker.bin}/stele", "log-verify", directory], capture_output=True, text=True, timeout=60)
     assert r.returncode == 0, r.stdout + r.stderr
-    out = broker.stele("log-dump", "--format", "json", f"{directory}/alpha-0", f"{directory}/alpha-1", f"{directory}/alpha-2")
+    out = broker.stele(
+        "log-dump", "--format", "json", f"{directory}/alpha-0", f"{directory}/alpha-1", f"{directory}/alpha-2"
+    )
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
         assert f'"{codec}"' in out, codec
 

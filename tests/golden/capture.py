@@ -7,6 +7,7 @@ A broker is started that tells its clients the address of a proxy; the proxy pas
 request of each (client, API, version). Then the compatibility cases run as usual. The files land in frames/ and are
 decoded and encoded again by test_golden in every test run.
 """
+
 import argparse
 import importlib
 import os
@@ -53,8 +54,8 @@ class Proxy:
                 data += piece
                 while len(data) >= 4 and len(data) >= 4 + int.from_bytes(data[:4], "big"):
                     size = int.from_bytes(data[:4], "big")
-                    self.keep(client, data[4:4 + size])
-                    data = data[4 + size:]
+                    self.keep(client, data[4 : 4 + size])
+                    data = data[4 + size :]
             to.shutdown(socket.SHUT_WR)
         except OSError:
             pass
@@ -66,7 +67,7 @@ class Proxy:
         self.seen.add((client, key, version))
         with open(os.path.join(HERE, "frames", f"{client}-{key:02d}-v{version}.hex"), "w") as f:
             text = frame.hex()
-            f.write("\n".join(text[i:i + 96] for i in range(0, len(text), 96)) + "\n")
+            f.write("\n".join(text[i : i + 96] for i in range(0, len(text), 96)) + "\n")
 
 
 class Proxied:
@@ -91,7 +92,11 @@ def main():
     for client in args.only.split(","):
         proxy.client = client.replace("_", "")
         if client == "kafkajs":
-            subprocess.run(["node", os.path.join(HERE, "..", "compat", "with_kafkajs.js"), proxied.address], check=False, timeout=300)
+            subprocess.run(
+                ["node", os.path.join(HERE, "..", "compat", "with_kafkajs.js"), proxied.address],
+                check=False,
+                timeout=300,
+            )
         else:
             runner.run_module(importlib.import_module(f"with_{client}"), proxied)
     broker.close()
