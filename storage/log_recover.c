@@ -80,10 +80,7 @@ static err_t load_txn_index(struct recovery *r, struct segment *segment)
     }
     if (err == ERR_NOT_FOUND) return OK;
     if (!is_rebuildable(err)) return err;
-    struct file_name name = segment->file.name;
-    struct handle_cache *cache = segment->file.cache;
-    txn_index_release(&segment->txns);
-    txn_index_init(&segment->txns, cache, name.dir, name.base_offset);
+    txn_index_rebuild(&segment->txns);
     r->replay_from = MIN(r->replay_from, segment->base_offset);
     return OK;
 }
@@ -438,6 +435,9 @@ static err_t recover_state(struct recovery *r, err_t epochs)
     TRY(log_drop_snapshots(log, 0, end));
     koffset_t from = MIN(r->is_clean ? end : MIN(r->check_from, end), r->replay_from);
     TRY(log_rebuild_producers(log, log->producers, from, end));
+    for (size_t i = 0; i < log->segment_count; i++) {
+        TRY(txn_index_rebuild_end(&log->segments[i]->txns));
+    }
     if (epochs != OK && log->size_bytes > 0) {
         epoch_cache_release(&log->epochs);
         TRY(log_rebuild_epochs(log));

@@ -37,6 +37,7 @@ void txn_index_init(struct txn_index *index, struct handle_cache *cache, const c
 void txn_index_release(struct txn_index *index)
 {
     handle_release(&index->handle);
+    buf_release(&index->rebuilt);
     *index = (struct txn_index){0};
 }
 
@@ -72,11 +73,41 @@ err_t txn_index_load(struct txn_index *index)
     return OK;
 }
 
+void txn_index_rebuild(struct txn_index *index)
+{
+    index->is_rebuilding = true;
+    index->count = 0;
+    index->last_offset = -1;
+}
+
+err_t txn_index_rebuild_end(struct txn_index *index)
+{
+    char path[PATH_MAX];
+    if (!index->is_rebuilding) return OK;
+    /* The descriptor is that of the old file. */
+    struct file_name name = index->handle.name;
+    struct handle_cache *cache = index->handle.cache;
+    const struct os *os = handle_os(&index->handle);
+    file_name_path(&name, path);
+    handle_release(&index->handle);
+    handle_init(&index->handle, cache, name);
+    TRY(os_replace_file(os, path, index->rebuilt.data, index->rebuilt.len));
+    buf_release(&index->rebuilt);
+    index->is_rebuilding = false;
+    return OK;
+}
+
 err_t txn_index_append(struct txn_index *index, const struct txn_entry *entry)
 {
     const struct os *os = handle_os(&index->handle);
     uint8_t raw[TXN_ENTRY_BYTES];
     entry_put(raw, entry);
+    if (index->is_rebuilding) {
+        TRY(buf_append(&index->rebuilt, raw, sizeof raw));
+        index->count++;
+        index->last_offset = entry->last_offset;
+        return OK;
+    }
     int flags = OS_WRITE | OS_CREATE | (index->count == 0 ? OS_TRUNCATE : 0);
     struct slice_file *file;
     TRY(handle_open(&index->handle, flags, &file));

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "base/buf.h"
 #include "base/types.h"
 #include "handle.h"
 
@@ -25,6 +26,8 @@ struct txn_index {
     _Atomic uint32_t count; /* whole entries in the file */
     koffset_t last_offset;  /* of the newest entry; -1: none */
     bool is_unsynced;       /* the file was changed since its owner last had it synced */
+    bool is_rebuilding;     /* entries go to `rebuilt`, the file stays as it is meanwhile */
+    struct buf rebuilt;     /* owned */
 };
 
 void txn_index_init(struct txn_index *index, struct handle_cache *cache, const char *dir,
@@ -34,6 +37,10 @@ void txn_index_release(struct txn_index *index);
 /* Takes over the file. ERR_NOT_FOUND: there is none, which is well; ERR_CORRUPT: make it anew;
  * ERR_UNSUPPORTED: a newer version. */
 err_t txn_index_load(struct txn_index *index);
+/* Forgets what is there; the file is replaced, at once, when all has been appended again: half an
+ * index would look like a whole one. */
+void txn_index_rebuild(struct txn_index *index);
+err_t txn_index_rebuild_end(struct txn_index *index);
 /* One write; the file is created with the first entry. */
 err_t txn_index_append(struct txn_index *index, const struct txn_entry *entry);
 /* Takes over what `from` has below `offset`; the rest stays in the file until txn_index_trim(). */
