@@ -60,7 +60,8 @@ void conn_hold(struct conn *conn);
 void conn_release_hold(struct conn *conn);
 
 /* Closes soon (never inside the caller's stack); `why` goes to the log at debug level, NULL:
- * silently. Replies that are ready are sent first if `after_replies`. */
+ * silently. Replies that are ready are sent first if `after_replies`, and the peer is given a
+ * moment to read them. */
 void conn_close(struct conn *conn, const char *why, bool after_replies);
 
 void conn_ref(struct conn *conn);

@@ -10,8 +10,8 @@
 
 struct worker_pool;
 
-/* `name` (at most 11 bytes, a number is appended) names the threads; they are started when first
- * needed. */
+/* `name` (at most 11 bytes, a number is appended) names the threads; the first is started at once,
+ * so that later submissions cannot fail, the others when needed. */
 err_t worker_pool_new(const char *name, int threads, struct worker_pool **out);
 /* Runs what was submitted, then ends the threads. NULL is allowed. */
 void worker_pool_free(struct worker_pool *pool);
