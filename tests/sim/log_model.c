@@ -1,3 +1,6 @@
+/* One array of items in offset order; everything is found by walking it: a history is short, and
+ * being plainly right matters more here than being fast.
+ */
 #include "log_model.h"
 
 #include <stdlib.h>

@@ -1,3 +1,9 @@
+/* The life of a log, from choosing its faults to its end, and how a violation is reported.
+ *
+ * What must survive follows from how the life before ended: everything acknowledged after the death
+ * of a process, everything flushed after a power loss or a failed sync, and whatever was under way
+ * may be there or not.
+ */
 #include "log_world.h"
 
 #include <errno.h>

@@ -123,7 +123,7 @@ static void decode__malformed__is_corrupt_and_empty(void **state)
     }
     char name[300] = "0\n1\n";
     memset(name + 4, 't', 250);
-    strcpy(name + 254, " 0 1\n");
+    memcpy(name + 254, " 0 1\n", 6);
     assert_int_equal(checkpoint_decode(&f->cp, view_str(name)), ERR_CORRUPT);
     assert_int_equal(checkpoint_decode(&f->cp, view_of("0\n1\na\0b 0 1\n", 12)), ERR_CORRUPT);
     assert_int_equal(checkpoint_decode(&f->cp, view_str("0\n1\na 0 1\n\n")), OK);

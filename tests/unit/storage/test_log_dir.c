@@ -440,9 +440,9 @@ static void parse_name__anything_else__is_none(void **state)
         assert_false(log_dir_parse_name(bad[i], &e));
     char name[260];
     memset(name, 't', sizeof name);
-    strcpy(name + 249, "-0");
+    memcpy(name + 249, "-0", 3);
     assert_true(log_dir_parse_name(name, &e));
-    strcpy(name + 250, "-0");
+    memcpy(name + 250, "-0", 3);
     assert_false(log_dir_parse_name(name, &e));
 }
 
