@@ -96,15 +96,41 @@ static void run_create(int fd, char **arg, int count)
         *equals = 0;
         setting = (struct wire_setting){arg[2], equals + 1};
     }
-    wire_send(fd, request, len);
-    check_produced(wire_receive(fd));
-    out--;
-    acked += (double)batch_len;
+    wire_send(
+        fd, request,
+        wire_create(request, sizeof request, arg[0], (int32_t)strtol(arg[1], NULL, 10), setting));
+    struct view r = wire_receive(fd);
+    struct reader reader = reader_of(r);
+    reader_take(&reader, 12);
+    reader_take(&reader, (size_t)read_i16(&reader));
+    int err = read_i16(&reader);
+    if (reader.bad || (err != 0 && err != 36)) {
+        fprintf(stderr, "bench: create error %d\n", err);
+        exit(1);
+    }
 }
-double wall = now_s() - start;
-printf("produce.rate %.1f MB/s\n", acked / wall / 1e6);
-printf("produce.client %.4f s/GB\n", (clock_s(CLOCK_PROCESS_CPUTIME_ID) - own) / (acked / 1e9));
-printf("produce.broker %.4f s/GB\n", (process_cpu_s(arg[6]) - cpu) / (acked / 1e9));
+
+static void run_produce(int fd, char **arg)
+{
+    uint8_t *batch = need(BATCH_CAP), *request = need(REQUEST_CAP);
+    size_t batch_len = wire_batch(batch, BATCH_CAP, strtoul(arg[1], NULL, 10),
+                                  strtoul(arg[2], NULL, 10));
+    double total = strtod(arg[3], NULL) * 1e6, sent = 0, acked = 0;
+    long window = strtol(arg[4], NULL, 10), out = 0;
+    size_t len = wire_produce(request, REQUEST_CAP, arg[0], 0, (int16_t)strtol(arg[5], NULL, 10),
+                              view_of(batch, batch_len));
+    double cpu = process_cpu_s(arg[6]), own = clock_s(CLOCK_PROCESS_CPUTIME_ID), start = now_s();
+    while (acked < total) {
+        for (; out < window && sent < total; out++, sent += (double)batch_len)
+            wire_send(fd, request, len);
+        check_produced(wire_receive(fd));
+        out--;
+        acked += (double)batch_len;
+    }
+    double wall = now_s() - start;
+    printf("produce.rate %.1f MB/s\n", acked / wall / 1e6);
+    printf("produce.client %.4f s/GB\n", (clock_s(CLOCK_PROCESS_CPUTIME_ID) - own) / (acked / 1e9));
+    printf("produce.broker %.4f s/GB\n", (process_cpu_s(arg[6]) - cpu) / (acked / 1e9));
 }
 
 /* Walks whole batches: returns the offset after the last one and adds their bytes. */

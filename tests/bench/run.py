@@ -3,8 +3,8 @@
 
     run.py [--build DIR] [--rounds N] [--only produce,consume,...] [--smoke] [--json]
 
-Every round runs the baseline and the broker one after the other in fresh directories; a figure is the median of the
-rounds' ratios, with the smallest and the largest beside it. CPU seconds per gigabyte and ratios hold on a noisy
+Every round runs the baseline and the broker one after the other in fresh directories; a figure is the median of
+the rounds' ratios, with the smallest and the largest beside it. CPU seconds per gigabyte and ratios hold on a noisy
 machine, wall-clock rates do not. Runs are short (250 MB) so that they stay in page-cache memory that was touched before.
 Standard library only.
 """
@@ -222,7 +222,7 @@ class Bench:
     # ---- start, idle, many partitions ----
 
     def first_answer_ms(self, directory):
-        """From the exec of the broker to its first ApiVersions response: a client that keeps trying, no helper processes."""
+        """From the exec of the broker to its first ApiVersions response, seen by a client that keeps trying."""
         port = free_port()
         request = b"\x00\x00\x00\x0a\x00\x12\x00\x00\x00\x00\x00\x01\x00\x00"
         devnull = os.open(os.devnull, os.O_WRONLY)

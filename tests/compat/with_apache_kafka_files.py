@@ -1,7 +1,7 @@
 """A data directory that Apache Kafka 4.1 wrote and closed: the broker serves it, the tools find it sound.
 
-tests/golden/apache-kafka-4.1.tar.gz holds the topics alpha (3 partitions; the lines 1 to 3000 five times, once with each
-codec), beta (compacted, k1:v1 to k500:v500), __consumer_offsets, and the metadata log of its one node.
+tests/golden/apache-kafka-4.1.tar.gz holds the topics alpha (3 partitions; the lines 1 to 3000 five times, once with
+each codec), beta (compacted, k1:v1 to k500:v500), __consumer_offsets, and the metadata log of its one node.
 """
 
 import os
