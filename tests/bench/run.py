@@ -5,7 +5,7 @@
 
 Every round runs the baseline and the broker one after the other in fresh directories; a figure is the median of
 the rounds' ratios, with the smallest and the largest beside it. CPU seconds per gigabyte and ratios hold on a noisy
-machine, wall-clock rates do not. Runs are short (250 MB) so that they stay in page-cache memory that was touched before.
+machine, wall-clock rates do not. Runs are short (250 MB), so that they stay in memory that was touched before.
 Standard library only.
 """
 
