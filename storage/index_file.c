@@ -66,6 +66,22 @@ err_t index_file_load(struct index_file *f)
     return OK;
 }
 
+err_t index_file_publish(struct index_file *f, const char *suffix)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    struct file_name name = f->handle.name;
+    TRY(index_file_write(f));
+    TRY(handle_sync(&f->handle));
+    file_name_path(&name, from);
+    name.suffix = suffix;
+    file_name_path(&name, to);
+    int r = os_of(f)->rename(os_of(f), from, to);
+    if (r < 0) return handle_error(&f->handle, r, "rename");
+    f->handle.name = name;
+    f->is_unsynced = false;
+    return OK;
+}
+
 void index_file_load_prefix(struct index_file *f, uint32_t count)
 {
     CHECK(f->count == 0);

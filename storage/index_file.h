@@ -36,6 +36,8 @@ void index_file_release(struct index_file *f);
 
 /* Makes an empty file, over whatever was there. */
 err_t index_file_create(struct index_file *f);
+/* Writes all, syncs, and gives the file, which has a temporary name, its own. */
+err_t index_file_publish(struct index_file *f, const char *suffix);
 /* Takes over the file that is there. ERR_NOT_FOUND; ERR_CORRUPT: not a whole number of entries. */
 err_t index_file_load(struct index_file *f);
 

@@ -40,14 +40,16 @@ struct recovery {
 
 static err_t reset_indexes(struct segment *segment)
 {
-    struct file_name name = segment->file.name;
-    struct handle_cache *cache = segment->file.cache;
-    offset_index_release(&segment->offsets);
-    time_index_release(&segment->times);
-    offset_index_init(&segment->offsets, cache, name.dir, name.base_offset);
-    time_index_init(&segment->times, cache, name.dir, name.base_offset);
-    TRY(offset_index_create(&segment->offsets));
-    return time_index_create(&segment->times);
+    TRY(offset_index_rebuild(&segment->offsets));
+    return time_index_rebuild(&segment->times);
+}
+
+static err_t publish_indexes(struct recovery *r, struct segment *segment)
+{
+    TRY(time_index_publish(&segment->times));
+    TRY(offset_index_publish(&segment->offsets));
+    r->log->dir_changes++;
+    return OK;
 }
 
 static bool is_rebuildable(err_t err)
@@ -322,6 +324,7 @@ static err_t recover_segment(struct recovery *r, size_t index)
         TRY(walk_segment(r, index, is_new));
         bool is_active = index + 1 == log->segment_count;
         if (is_new || !r->is_clean || !is_active) TRY(segment_write_indexes(segment));
+        TRY(publish_indexes(r, segment));
     }
     bool is_replayed = !r->is_clean && !is_trusted;
     return is_replayed ? txn_index_truncate(&segment->txns, r->check_from) : OK;

@@ -14,12 +14,35 @@ static struct offset_entry entry_get(const struct offset_index *index, const uin
                                  (int32_t)be32_get(raw + 4)};
 }
 
+static const char own_suffix[] = ".index", temporary_suffix[] = ".index.tmp";
+
+static void init_as(struct offset_index *index, struct handle_cache *cache, struct file_name name)
+{
+    koffset_t base_offset = name.base_offset;
+    *index = (struct offset_index){.base_offset = base_offset, .last = {base_offset, 0}};
+    index_file_init(&index->file, cache, name, OFFSET_ENTRY_BYTES);
+}
+
 void offset_index_init(struct offset_index *index, struct handle_cache *cache, const char *dir,
                        koffset_t base_offset)
 {
-    *index = (struct offset_index){.base_offset = base_offset, .last = {base_offset, 0}};
-    index_file_init(&index->file, cache, (struct file_name){dir, base_offset, ".index"},
-                    OFFSET_ENTRY_BYTES);
+    init_as(index, cache, (struct file_name){dir, base_offset, own_suffix});
+}
+
+err_t offset_index_rebuild(struct offset_index *index)
+{
+    struct file_name name = index->file.handle.name;
+    struct handle_cache *cache = index->file.handle.cache;
+    offset_index_release(index);
+    name.suffix = temporary_suffix;
+    init_as(index, cache, name);
+    return index_file_create(&index->file);
+}
+
+err_t offset_index_publish(struct offset_index *index)
+{
+    if (index->file.handle.name.suffix != temporary_suffix) return OK;
+    return index_file_publish(&index->file, own_suffix);
 }
 
 void offset_index_release(struct offset_index *index)

@@ -27,6 +27,10 @@ void offset_index_init(struct offset_index *index, struct handle_cache *cache, c
 void offset_index_release(struct offset_index *index);
 
 err_t offset_index_create(struct offset_index *index);
+/* Begins anew beside the file that is there; offset_index_publish() puts it in its place: half an
+ * index would look like a whole one. */
+err_t offset_index_rebuild(struct offset_index *index);
+err_t offset_index_publish(struct offset_index *index); /* nothing without a rebuild */
 /* Takes over the file. ERR_NOT_FOUND or ERR_CORRUPT (length, last entry beyond the log's size, zero
  * tail): make it anew. */
 err_t offset_index_load(struct offset_index *index, int64_t log_size);

@@ -243,9 +243,11 @@ static err_t count_tail(struct segment *s, int fd)
     segment_scan_init(&scan, os_of(s), fd, SCAN_HEADERS);
     err_t err = segment_scan_from(s, &scan, s->offsets.last, s->size_bytes);
     while (err == OK && (err = segment_scan_next(&scan, &header)) == OK) {
+        koffset_t last = batch_last_offset(&header);
         s->bytes_since_index += (int64_t)header.size_bytes;
+        if (last < s->base_offset || last >= s->end_offset) continue; /* in a damaged range */
         if (header.max_timestamp > s->newest.timestamp) {
-            s->newest = (struct time_entry){header.max_timestamp, batch_last_offset(&header)};
+            s->newest = (struct time_entry){header.max_timestamp, last};
         }
     }
     segment_scan_release(&scan);
@@ -338,9 +340,10 @@ err_t segment_scan_from(struct segment *s, struct segment_scan *scan, struct off
                         int64_t end)
 {
     struct batch_header header;
-    segment_scan_seek(scan, entry.position, end);
+    bool is_inside = entry.position >= 0 && entry.position < end;
+    segment_scan_seek(scan, is_inside ? entry.position : 0, end);
     if (entry.position == 0) return OK;
-    err_t err = segment_scan_next(scan, &header);
+    err_t err = is_inside ? segment_scan_next(scan, &header) : ERR_CORRUPT;
     if (err == ERR_IO || err == ERR_NOMEM) return err;
     if (err == OK && batch_last_offset(&header) == entry.offset) {
         segment_scan_back(scan);

@@ -11,12 +11,35 @@ static struct time_entry entry_get(const struct time_index *index, const uint8_t
                                index->base_offset + (int32_t)be32_get(raw + 8)};
 }
 
+static const char own_suffix[] = ".timeindex", temporary_suffix[] = ".timeindex.tmp";
+
+static void init_as(struct time_index *index, struct handle_cache *cache, struct file_name name)
+{
+    koffset_t base_offset = name.base_offset;
+    *index = (struct time_index){.base_offset = base_offset, .last = {-1, base_offset}};
+    index_file_init(&index->file, cache, name, TIME_ENTRY_BYTES);
+}
+
 void time_index_init(struct time_index *index, struct handle_cache *cache, const char *dir,
                      koffset_t base_offset)
 {
-    *index = (struct time_index){.base_offset = base_offset, .last = {-1, base_offset}};
-    index_file_init(&index->file, cache, (struct file_name){dir, base_offset, ".timeindex"},
-                    TIME_ENTRY_BYTES);
+    init_as(index, cache, (struct file_name){dir, base_offset, own_suffix});
+}
+
+err_t time_index_rebuild(struct time_index *index)
+{
+    struct file_name name = index->file.handle.name;
+    struct handle_cache *cache = index->file.handle.cache;
+    time_index_release(index);
+    name.suffix = temporary_suffix;
+    init_as(index, cache, name);
+    return index_file_create(&index->file);
+}
+
+err_t time_index_publish(struct time_index *index)
+{
+    if (index->file.handle.name.suffix != temporary_suffix) return OK;
+    return index_file_publish(&index->file, own_suffix);
 }
 
 void time_index_release(struct time_index *index)

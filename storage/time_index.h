@@ -27,6 +27,10 @@ void time_index_init(struct time_index *index, struct handle_cache *cache, const
 void time_index_release(struct time_index *index);
 
 err_t time_index_create(struct time_index *index);
+/* Begins anew beside the file that is there; time_index_publish() puts it in its place: half an
+ * index would look like a whole one. */
+err_t time_index_rebuild(struct time_index *index);
+err_t time_index_publish(struct time_index *index); /* nothing without a rebuild */
 /* ERR_NOT_FOUND or ERR_CORRUPT (length, zero tail): make it anew. */
 err_t time_index_load(struct time_index *index);
 /* Takes over what `from`, complete in the same file, has below `offset`; the rest stays in the file
