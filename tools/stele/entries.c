@@ -78,7 +78,7 @@ err_t entries_open(struct entries *e, const struct file *file)
         err = find_end(e);
     }
     if (err == OK) return OK;
-    complain(EXIT_UNREACHABLE, "%s: %s", file->path, err_name(err));
+    if (err != ERR_NOT_FOUND) complain(EXIT_UNREACHABLE, "%s: %s", file->path, err_name(err));
     if (e->fd < 0) e->fd = 0;
     entries_close(e);
     return err;

@@ -37,7 +37,7 @@ struct entries {
     uint8_t window[ENTRIES_WINDOW];
 };
 
-/* ERR_IO and friends, told by a complaint. */
+/* ERR_NOT_FOUND; any other error has been complained about. */
 err_t entries_open(struct entries *e, const struct file *file);
 void entries_close(struct entries *e);
 /* OK, ERR_NOT_FOUND behind the last, ERR_IO. */

@@ -298,17 +298,16 @@ static int inspect(struct arguments *a, const struct place *place, const struct 
     struct file log = {.path = path, .kind = FILE_SEGMENT, .base_offset = file->base_offset};
     s.check.fn = show_entry;
     s.check.arg = &s;
-    int code = EXIT_UNREACHABLE;
-    if (index_check_open(&s.check, file) != OK) goto done;
+    err_t err = index_check_open(&s.check, file);
+    int code = segment_file_failed(place, err);
+    if (err != OK) goto done;
     s.has_log = segment_file_open(&segment, place, &log, SCAN_HEADERS) == OK;
     show_rows_init(&s);
     if (s.has_log) walk_log(&s, &segment);
     index_check_finish(&s.check);
     a->offline.common.format == FORMAT_JSON ? summary_json(&s) : summary_text(&s);
     if (s.has_log) segment_file_close(&segment);
-    code = !s.has_log                                        ? EXIT_UNREACHABLE
-           : s.check.wrong || s.check.entries.trailing_bytes ? EXIT_FOUND
-                                                             : EXIT_OK;
+    code = !s.has_log || s.check.wrong || s.check.entries.trailing_bytes ? EXIT_FOUND : EXIT_OK;
     index_check_close(&s.check);
     rows_release(&s.rows);
 done:

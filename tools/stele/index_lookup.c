@@ -108,8 +108,8 @@ static bool is_wanted(struct lookup *l, struct segment_scan *scan)
 static int scan_log(struct lookup *l, const struct file *log)
 {
     struct segment_file segment;
-    if (segment_file_open(&segment, l->place, log, SCAN_HEADERS) != OK) return EXIT_UNREACHABLE;
-    err_t err;
+    err_t err = segment_file_open(&segment, l->place, log, SCAN_HEADERS);
+    if (err != OK) return segment_file_failed(l->place, err);
     segment_scan_seek(&segment.scan, MAX(l->entry.position, 0), segment.scan.end);
     while ((err = segment_scan_next(&segment.scan, &l->batch)) == OK) {
         l->scanned_batches++;

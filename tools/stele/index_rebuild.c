@@ -34,7 +34,8 @@ struct rebuild {
     bool is_dry_run;
     int64_t interval_bytes;
     char *locked_dir; /* owned: the data directory whose lock we hold */
-    int lock_fd;
+    int lock_fd, lock_error;
+    char *refused_dir; /* owned: the one that a broker has open, of which we have told */
     struct rows rows;
     bool has_titles;
 };
@@ -65,8 +66,22 @@ static bool lock(struct rebuild *r, const char *data_dir)
     if (r->lock_fd >= 0 && flock(r->lock_fd, LOCK_EX | LOCK_NB) == 0 &&
         fcntl(r->lock_fd, F_SETLK, &java) == 0)
         return true;
+    r->lock_error = errno;
     unlock(r);
     return false;
+}
+
+static int refuse(struct rebuild *r, const char *data_dir)
+{
+    bool is_told = r->refused_dir && strcmp(r->refused_dir, data_dir) == 0;
+    if (is_told) return EXIT_BROKEN;
+    free(r->refused_dir);
+    r->refused_dir = strdup(data_dir);
+    if (!r->refused_dir) must(ERR_NOMEM);
+    return complain(EXIT_BROKEN, "%s/.lock: %s", data_dir,
+                    r->lock_error == EAGAIN || r->lock_error == EACCES
+                        ? "a broker has this data directory open"
+                        : strerror(r->lock_error));
 }
 
 /* ---- one file ---- */
@@ -162,7 +177,8 @@ static int rebuild_segment(struct rebuild *r, const struct place *place, const s
                                 .newest = {-1, file->base_offset},
                                 .newest_written = -1};
     int code = EXIT_OK;
-    if (segment_file_open(&s, place, file, SCAN_ALL) != OK) return EXIT_UNREACHABLE;
+    err_t err = segment_file_open(&s, place, file, SCAN_ALL);
+    if (err != OK) return segment_file_failed(place, err);
     if (!add_batches(&s, segment_end(place, file->base_offset), &fresh, &code)) {
         code = complain(EXIT_BROKEN, "%s: byte %" PRId64 ": cannot be read", file->path,
                         s.scan.next);
@@ -235,9 +251,7 @@ static int rebuild_place(void *arg, const struct place *place)
         return complain(EXIT_UNREACHABLE,
                         "%s: by its name this is no segment; indexes are made from those",
                         place->files->path);
-    if (!r->is_dry_run && !lock(r, place->data_dir))
-        return complain(EXIT_BROKEN, "%s/.lock: a broker has this data directory open: %s",
-                        place->data_dir, strerror(errno));
+    if (!r->is_dry_run && !lock(r, place->data_dir)) return refuse(r, place->data_dir);
     return place->kind == PLACE_FILE ? rebuild_alone(r, place) : rebuild_log(r, place);
 }
 
@@ -285,6 +299,7 @@ static int run(int argc, char **argv)
     int code = offline_walk(&r.offline, rebuild_place, &r);
     rows_release(&r.rows);
     unlock(&r);
+    free(r.refused_dir);
     stdout_finish();
     offline_release(&r.offline);
     return code;

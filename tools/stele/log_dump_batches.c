@@ -163,7 +163,8 @@ int dump_segment(struct dump *dump, const struct place *place, const struct file
 {
     struct showing s = {.dump = dump, .records = {.dump = dump}};
     const struct dump_options *o = dump->options;
-    if (segment_file_open(&s.segment, place, file, SCAN_ALL) != OK) return EXIT_UNREACHABLE;
+    err_t err = segment_file_open(&s.segment, place, file, SCAN_ALL);
+    if (err != OK) return segment_file_failed(place, err);
     s.records.decoder = o->has_decoder ? o->decoder : decoder_of_topic(place->entry.topic);
     dump_heading(dump, file);
     rows_init(&s.rows, o->format, "batch", columns, COUNT_OF(columns));

@@ -102,6 +102,8 @@ void segment_indexes_bad(struct segment_indexes *x, int64_t from, int64_t to, ko
 /* An aborted transaction that the log tells of. */
 void segment_indexes_aborted(struct segment_indexes *x, const struct completed_txn *txn);
 void segment_indexes_close(struct segment_indexes *x);
+/* Closes without a judgement. */
+void segment_indexes_drop(struct segment_indexes *x);
 
 /* ---- the files beside ---- */
 

@@ -108,6 +108,8 @@ static void check_length(struct segment_indexes *x, int i)
     if (e->trailing_bytes)
         report_file(x, i, false, e->size_bytes - e->trailing_bytes,
                     "bytes at the end that are no whole entry");
+    else if (e->zero_bytes && x->is_last && x->log->v->is_live)
+        return; /* room for more */
     else if (e->zero_bytes && x->is_last)
         report_file(x, i, true, end,
                     "zeros behind the last entry: room for more, or never written");
@@ -131,8 +133,8 @@ static int open_one(struct segment_indexes *x, int i, const struct file *file)
     static void (*const hear[INDEX_KINDS])(void *, const struct entry *, enum entry_verdict,
                                            const struct index_batch *) = {hear_offset, hear_time,
                                                                           hear_txn};
-    if (index_check_open(&x->checks[i], file) != OK)
-        return x->log->v->is_live ? EXIT_OK : EXIT_UNREACHABLE;
+    err_t err = index_check_open(&x->checks[i], file);
+    if (err != OK) return err == ERR_NOT_FOUND ? EXIT_OK : EXIT_UNREACHABLE;
     x->files[i] = file;
     x->checks[i].fn = hear[i];
     x->checks[i].arg = x;
@@ -247,6 +249,14 @@ void segment_indexes_close(struct segment_indexes *x)
             verify_report(x->log->v, &f, "%d more wrong entries", x->reported[i] - REPORTED_MAX);
         }
         index_check_close(&x->checks[i]);
+        x->files[i] = NULL;
+    }
+}
+
+void segment_indexes_drop(struct segment_indexes *x)
+{
+    for (int i = 0; i < INDEX_KINDS; i++) {
+        if (x->files[i]) index_check_close(&x->checks[i]);
         x->files[i] = NULL;
     }
 }

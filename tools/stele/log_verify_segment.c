@@ -25,7 +25,7 @@
 #include "segment_file.h"
 
 enum {
-    WINDOW_BYTES = 1 << 20,
+    WINDOW_BYTES = 1 << 19,
     DECOMPRESSED_MAX_BYTES = 256 << 20,
     WALKED_MAX_BYTES = 256 << 20, /* a larger batch is summed up in pieces */
     WHAT_MAX = 200,
@@ -47,8 +47,10 @@ struct checking {
     koffset_t limit; /* where the next segment begins */
     bool is_last;
     bool was_retried;
-    bool was_bad;  /* what lay before the batch to come */
-    bool is_quiet; /* a single index was named: batches are only read */
+    bool was_bad;                    /* what lay before the batch to come */
+    bool is_snapshot;                /* of metadata: begins and ends with a control record */
+    int first_control, last_control; /* their types; -1: none */
+    bool is_quiet;                   /* a single index was named: batches are only read */
     struct buf scratch;
     int64_t told; /* bytes that progress knows of */
     struct leap leap;
@@ -145,7 +147,12 @@ static err_t walk_records(struct checking *c, struct view whole, struct walked *
     while (err == OK && (err = record_iter_next(&it, &record)) == OK) {
         out->count++;
         out->newest = MAX(out->newest, record.timestamp);
-        if (is_control && control_key_parse(record.key, &type) != OK) out->has_bad_control = true;
+        c->last_control = -1;
+        if (is_control && control_key_parse(record.key, &type) != OK)
+            out->has_bad_control = true;
+        else if (is_control)
+            c->last_control = (int)type;
+        if (!c->log->has_batches && out->count == 1) c->first_control = c->last_control;
     }
     return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -245,7 +252,7 @@ static void accept(struct checking *c)
     struct view whole = {0};
     if (h->size_bytes <= WALKED_MAX_BYTES &&
         segment_scan_batch(&c->segment.scan, h, &whole) == OK) {
-        if (!log->v->is_quick) check_records(c, whole);
+        if (!log->v->is_quick || c->is_snapshot) check_records(c, whole);
         batch.is_abort = follow_producers(c, whole);
     }
     settle_leap(c);
@@ -259,6 +266,8 @@ static void accept(struct checking *c)
 
 /* ---- what is bad ---- */
 
+static const char snapshot_recovery[] = "passed over: an older one, or the log, tells of the state";
+
 /* What the next start would do with bad bytes from `start` to `end`. */
 static void put_recovery(const struct checking *c, int64_t start, int64_t end, koffset_t next,
                          char *out, size_t size)
@@ -266,6 +275,10 @@ static void put_recovery(const struct checking *c, int64_t start, int64_t end, k
     const struct log_state *log = c->log;
     int64_t all = c->segment.scan.end - start;
     char offsets[64];
+    if (c->is_snapshot) {
+        snprintf(out, size, "%s", snapshot_recovery);
+        return;
+    }
     if (next > log->end)
         snprintf(offsets, sizeof offsets, "offsets %" PRId64 "..%" PRId64, log->end, next - 1);
     else
@@ -328,7 +341,9 @@ static void describe_end(struct checking *c, enum segment_end end)
     switch (end) {
     case SEGMENT_END_ZEROS: bad(c, "zeros", "nothing but zeros up to the end"); break;
     case SEGMENT_END_TORN: bad(c, "torn", "batch is cut off by the end of the file"); break;
-    case SEGMENT_END_OLD: bad(c, "format", "batch is not of format 2"); break;
+    case SEGMENT_END_OLD:
+        bad(c, "format", "message of format 0 or 1, which is not read here");
+        break;
     default: bad(c, "header", "bytes that are no header of a batch"); break;
     }
 }
@@ -440,9 +455,10 @@ static int check_segment(struct checking *c, const struct file *file, const stru
     c->is_quiet = index != NULL;
     if (!log->has_batches) log->end = file->base_offset;
     int code = segment_indexes_open(&c->indexes, log, file, index);
-    if (segment_file_open(&c->segment, log->place, file, WINDOW_BYTES) != OK) {
-        segment_indexes_close(&c->indexes);
-        return EXIT_UNREACHABLE;
+    err_t err = segment_file_open(&c->segment, log->place, file, WINDOW_BYTES);
+    if (err != OK) {
+        segment_indexes_drop(&c->indexes);
+        return segment_file_failed(log->place, err);
     }
     if (!check_batches(c))
         code = complain(EXIT_BROKEN, "%s: byte %" PRId64 ": cannot be read", file->path,
@@ -477,21 +493,38 @@ int verify_segment(struct log_state *log, const struct file *file)
     return code;
 }
 
+static void check_snapshot_ends(struct checking *c)
+{
+    struct finding f = {.kind = "snapshot",
+                        .path = c->segment.file->path,
+                        .position = -1,
+                        .offset = c->segment.file->base_offset,
+                        .recovery = snapshot_recovery};
+    if (c->first_control != CONTROL_SNAPSHOT_HEADER)
+        verify_report(c->log->v, &f, "metadata snapshot does not begin with a header");
+    if (c->last_control != CONTROL_SNAPSHOT_FOOTER)
+        verify_report(c->log->v, &f, "metadata snapshot is not complete: it ends without a footer");
+}
+
 int verify_metadata_snapshot(struct log_state *log, const struct file *file)
 {
     struct log_state own;
     log_state_init(&own, log->v, log->place);
     own.is_alone = true;
+    own.has_epochs = false;
     struct checking *c = calloc(1, sizeof *c);
     if (!c) must(ERR_NOMEM);
     c->log = &own;
     c->limit = INT64_MAX;
+    c->is_snapshot = true;
+    c->first_control = c->last_control = -1;
     int code = EXIT_OK;
-    if (segment_file_open(&c->segment, log->place, file, WINDOW_BYTES) != OK) {
-        code = EXIT_UNREACHABLE;
+    err_t err = segment_file_open(&c->segment, log->place, file, WINDOW_BYTES);
+    if (err != OK) {
+        code = segment_file_failed(log->place, err);
     } else {
-        c->segment.file = file;
         if (!check_batches(c)) code = complain(EXIT_BROKEN, "%s: cannot be read", file->path);
+        check_snapshot_ends(c);
         segment_file_close(&c->segment);
     }
     buf_release(&c->scratch);

@@ -17,7 +17,8 @@ err_t segment_file_open(struct segment_file *s, const struct place *place, const
     if (r < 0) {
         err_t err = err_from_errno(-r);
         if (s->fd >= 0) os->close(os, s->fd);
-        complain(EXIT_UNREACHABLE, "%s: %s", file->path, err_name(err));
+        if (segment_file_failed(place, err) != EXIT_OK)
+            complain(EXIT_UNREACHABLE, "%s: %s", file->path, err_name(err));
         return err;
     }
     segment_scan_init(&s->scan, os, s->fd, window_bytes);
@@ -43,13 +44,21 @@ static bool is_zeros_to_end(const struct segment_file *s)
     return true;
 }
 
+/* The formats of before have their magic in the same place. */
+static bool is_old_format(const struct segment_file *s)
+{
+    uint8_t magic;
+    ssize_t n = os_real()->pread(os_real(), s->fd, &magic, 1, s->scan.next + BATCH_MAGIC);
+    return n == 1 && magic < BATCH_MAGIC_V2;
+}
+
 enum segment_end segment_file_end(struct segment_file *s, err_t err)
 {
     bool is_live = s->file->kind == FILE_SEGMENT && data_dir_is_locked(s->place->data_dir) &&
                    place_is_last_segment(s->place, s->file);
     switch (err) {
     case ERR_SHORT: return is_live ? SEGMENT_END_WRITING : SEGMENT_END_TORN;
-    case ERR_UNSUPPORTED: return SEGMENT_END_OLD;
+    case ERR_UNSUPPORTED: return is_old_format(s) ? SEGMENT_END_OLD : SEGMENT_END_BAD;
     case ERR_CORRUPT:
         if (!is_zeros_to_end(s)) return SEGMENT_END_BAD;
         return is_live ? SEGMENT_END_WRITING : SEGMENT_END_ZEROS;

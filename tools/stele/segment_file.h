@@ -11,10 +11,16 @@ struct segment_file {
     struct segment_scan scan;
 };
 
-/* Complains when it cannot be opened. */
+/* Complains when it cannot be opened; but a file that is gone since its directory was listed, as
+ * retention may do beside a running broker, is nothing to complain about: ERR_NOT_FOUND. */
 err_t segment_file_open(struct segment_file *s, const struct place *place, const struct file *file,
                         size_t window_bytes);
 void segment_file_close(struct segment_file *s);
+/* The exit code for a file that could not be opened. */
+static inline int segment_file_failed(const struct place *place, err_t err)
+{
+    return err == ERR_NOT_FOUND && place->kind != PLACE_FILE ? EXIT_OK : EXIT_UNREACHABLE;
+}
 
 /* Why the bytes at scan.next are no whole batch. */
 enum segment_end {

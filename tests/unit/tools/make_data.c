@@ -246,6 +246,35 @@ static void make_metadata(const struct data *data)
     buf_release(&value);
 }
 
+/* One batch of a control record. */
+static void control_batch(enum control_type type, koffset_t offset, struct buf *out)
+{
+    struct batch_options options = batch_options_default();
+    uint8_t key[CONTROL_KEY_SIZE];
+    struct view bytes;
+    options.is_control = true;
+    options.base_offset = offset;
+    options.leader_epoch = 1;
+    struct batch_builder b = begin(&options);
+    control_key_put(key, type);
+    /* version 0, and for a header the time of the last record */
+    add(&b, noon, view_of(key, sizeof key),
+        view_of("\0\0\0\0\0\0\0\0\0\0", type == CONTROL_SNAPSHOT_HEADER ? 11 : 3));
+    CHECK(batch_builder_finish(&b, &bytes) == OK);
+    CHECK(buf_append(out, bytes.data, bytes.len) == OK);
+    batch_builder_release(&b);
+}
+
+static void make_metadata_snapshot(const struct data *data)
+{
+    struct buf file = {0};
+    control_batch(CONTROL_SNAPSHOT_HEADER, 0, &file);
+    control_batch(CONTROL_SNAPSHOT_FOOTER, 1, &file);
+    data_write(data, "__cluster_metadata-0/00000000000000000001-0000000001.checkpoint", file.data,
+               file.len);
+    buf_release(&file);
+}
+
 void data_make(struct data *data)
 {
     static const char properties[] = "version=1\ncluster.id=MkU3OEVBNTcwNTJENDM2Qk\nnode.id=1\n"
@@ -258,6 +287,7 @@ void data_make(struct data *data)
     make_offsets(data);
     make_transactions(data);
     make_metadata(data);
+    make_metadata_snapshot(data);
     data_write(data, "meta.properties", properties, sizeof properties - 1);
     data_write(data, "recovery-point-offset-checkpoint", recovery, sizeof recovery - 1);
     data_write(data, "replication-offset-checkpoint", watermarks, sizeof watermarks - 1);

@@ -58,6 +58,7 @@ static void log_dump__internal_topics__are_decoded(void **state)
     (void)state;
     golden("log-dump --records __consumer_offsets-0 __transaction_state-0 __cluster_metadata-0",
            "log-dump-internal.txt");
+    golden("log-dump --records __cluster_metadata-0/*.checkpoint", "log-dump-snapshot.txt");
     golden("log-dump --records --format json __consumer_offsets-0 __transaction_state-0 "
            "__cluster_metadata-0",
            "log-dump-internal.jsonl");
