@@ -253,6 +253,8 @@ static void pass_run(struct task *task)
 
 /* ---- events ---- */
 
+void housekeeping_look_at_space(struct housekeeping *hk) { check_space(hk); }
+
 void housekeeping_note_dirty(struct housekeeping *hk, struct partition *p)
 {
     mutex_lock(&hk->lock);

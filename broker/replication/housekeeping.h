@@ -18,6 +18,8 @@ struct partition_table;
 
 /* NULL without memory. */
 struct housekeeping *housekeeping_new(struct partition_table *table);
+/* Before the first append: directories that are low on space take none. */
+void housekeeping_look_at_space(struct housekeeping *hk);
 /* No more timers and no more work is started; where the timers' loop runs, it is waited for. What
  * runs already is for the caller to drain. */
 void housekeeping_stop(struct housekeeping *hk, bool loop_runs);

@@ -30,6 +30,7 @@ err_t partition_table_new(const struct partition_table_options *options,
         return ERR_NOMEM;
     }
     for (int i = 0; i < options->dir_count; i++) table->dirs[i].dir = options->dirs[i];
+    housekeeping_look_at_space(table->housekeeping);
     *out = table;
     return OK;
 }

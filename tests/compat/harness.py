@@ -5,6 +5,7 @@ failure: a run that tests nothing must not look green.
 """
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -18,8 +19,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Broker:
-    def __init__(self, build, *settings):
+    def __init__(self, build, *settings, descriptors=None):
         self.bin = os.path.join(build, "bin")
+        self.descriptors = descriptors  # a limit on open files
         self.dir = tempfile.mkdtemp(prefix="stele-compat.")
         self.settings = settings
         self.process = None
@@ -37,7 +39,8 @@ class Broker:
         for setting in self.settings:
             argv += ["--set", setting]
         self.log = open(f"{self.dir}/stderr", "a+")
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))) if self.descriptors else None
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.log, text=True, preexec_fn=limit)
         line = self.process.stdout.readline()
         if not line.startswith("ready"):
             raise RuntimeError(f"no ready line: {line!r} {self.diagnostics()}")

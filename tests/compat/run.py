@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Stock clients against a real broker.
 
-    run.py [--build DIR] [--only kcat,confluent,kafka_python,kafkajs]
+    run.py [--build DIR] [--only kcat,confluent,kafka_python,kafkajs,hostile]
 
 One broker for all; each client works in topics of its own. Ends with a line `N passed, N failed`.
 Debian's python3 runs it, because Debian's client modules belong to it.
@@ -33,7 +33,7 @@ def run_kafkajs(runner, broker):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.path.join(HERE, "..", "..", "build"))
-    parser.add_argument("--only", default="kcat,confluent,kafka_python,kafkajs")
+    parser.add_argument("--only", default="kcat,confluent,kafka_python,kafkajs,hostile")
     args = parser.parse_args()
     runner = Runner()
     broker = Broker(os.path.abspath(args.build))
