@@ -110,10 +110,10 @@ static err_t find_start(struct recovery *r, struct segment *segment, int64_t fil
     koffset_t limit = MIN(r->check_from, INT64_MAX - 1);
     struct batch_header header;
     TRY(offset_index_lookup(&segment->offsets, limit - 1, start));
-    if (!r->is_clean && !r->options->is_same_boot) {
-        /* The time index may have lost more than the offset index has. */
+    if (!r->is_clean) {
+        /* The time index may know less: it lost more, or its final entry lies beyond the limit. */
         struct offset_entry timed;
-        TRY(time_index_truncate(&segment->times, limit));
+        TRY(time_index_truncate(&segment->times, MIN(limit, start->offset + 1)));
         TRY(offset_index_lookup(&segment->offsets, segment->times.last.offset, &timed));
         if (timed.position < start->position) *start = timed;
     }

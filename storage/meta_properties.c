@@ -96,6 +96,14 @@ static bool number_of(const struct property_text *value, int32_t *out)
     return true;
 }
 
+/* What is written down again as it is, and printed. */
+static bool is_plain(const struct property_text *value)
+{
+    for (size_t i = 0; i < value->len; i++)
+        if (value->text[i] <= ' ' || value->text[i] > '~' || value->text[i] == '\\') return false;
+    return true;
+}
+
 static err_t read_values(struct meta_properties *meta,
                          const struct property_text values[PROPERTY__COUNT], const char **problem)
 {
@@ -109,6 +117,8 @@ static err_t read_values(struct meta_properties *meta,
     const struct property_text *cluster = &values[CLUSTER_ID];
     *problem = "cluster.id is missing or too long";
     if (cluster->len == 0 || cluster->len > CLUSTER_ID_MAX) return ERR_INVALID;
+    *problem = "cluster.id has characters that no identifier has";
+    if (!is_plain(cluster)) return ERR_INVALID;
     memcpy(meta->cluster_id, cluster->text, cluster->len + 1);
     const struct property_text *directory = &values[DIRECTORY_ID];
     *problem = "directory.id is malformed";

@@ -173,7 +173,8 @@ err_t producer_state_check(const struct producer_state *state, const struct batc
     }
     /* Only a marker was seen in this epoch: it begins with its first batch. */
     if (entry->batch_count == 0) return batch->base_sequence ? ERR_SEQUENCE : OK;
-    int32_t next = sequence_add(entry->batches[entry->batch_count - 1].last_sequence, 1);
+    int32_t last = entry->batches[entry->batch_count - 1].last_sequence;
+    int32_t next = last < 0 ? 0 : sequence_add(last, 1); /* a batch without one may be the last */
     return batch->base_sequence == next ? OK : ERR_SEQUENCE;
 }
 

@@ -235,15 +235,18 @@ void segment_note_flushed(struct segment *s, int64_t bytes)
 
 /* ---- truncate ---- */
 
-/* What the batches behind the last index entry add to it. */
+/* What the batches behind the last index entries add to them. */
 static err_t count_tail(struct segment *s, int fd)
 {
     struct segment_scan scan;
     struct batch_header header;
     segment_scan_init(&scan, os_of(s), fd, SCAN_HEADERS);
-    err_t err = segment_scan_from(s, &scan, s->offsets.last, s->size_bytes);
+    struct offset_entry from; /* the time index may know less than the offset index */
+    err_t err = segment_lookup(s, s->times.last.offset, &from);
+    if (err == OK) err = segment_scan_from(s, &scan, from, s->size_bytes);
     while (err == OK && (err = segment_scan_next(&scan, &header)) == OK) {
         koffset_t last = batch_last_offset(&header);
+        if (scan.pos == s->offsets.last.position) s->bytes_since_index = 0;
         s->bytes_since_index += (int64_t)header.size_bytes;
         if (last < s->base_offset || last >= s->end_offset) continue; /* in a damaged range */
         if (header.max_timestamp > s->newest.timestamp) {
