@@ -75,6 +75,14 @@ static void check__no_producer_id__is_ok(void **state)
     assert_int_equal(producer_state_count(*state), 0);
 }
 
+/* The log follows what a leader or a snapshot says, also batches of producers without sequences. */
+static void check__after_a_batch_without_sequence__starts_at_0(void **state)
+{
+    update(*state, batch(0, NO_SEQUENCE, 1, 0));
+    assert_int_equal(check(*state, batch(0, 0, 1, 1)), OK);
+    assert_int_equal(check(*state, batch(0, 1, 1, 1)), ERR_SEQUENCE);
+}
+
 static void check__unknown_producer__may_start_anywhere(void **state)
 {
     assert_int_equal(check(*state, batch(3, 12345, 2, 0)), OK);
@@ -396,6 +404,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(check__no_producer_id__is_ok, setup, teardown),
+        cmocka_unit_test_setup_teardown(check__after_a_batch_without_sequence__starts_at_0, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(check__unknown_producer__may_start_anywhere, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(check__next_sequence__is_ok, setup, teardown),
