@@ -49,8 +49,10 @@ struct txn_check {
 static bool check_entry(void *arg, const struct txn_entry *entry)
 {
     struct txn_check *check = arg;
-    check->is_sane = entry->first_offset <= entry->last_offset &&
-                     entry->last_offset > check->last_offset && entry->producer_id >= 0;
+    /* The marker comes behind the data: zeros, as a lost write leaves them, are no entry. */
+    check->is_sane = entry->producer_id >= 0 && entry->first_offset < entry->last_offset &&
+                     entry->last_offset > check->last_offset &&
+                     entry->last_stable_offset <= entry->last_offset + 1;
     check->last_offset = entry->last_offset;
     return check->is_sane;
 }
