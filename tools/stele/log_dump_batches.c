@@ -82,7 +82,7 @@ static void show_header(struct showing *s, const struct batch_header *h, bool is
     rows_number(rows, batch_last_offset(h));
     rows_number(rows, s->segment.scan.pos);
     rows_number(rows, (int64_t)h->size_bytes);
-    rows_string(rows, codec_name(batch_codec(h)));
+    rows_string(rows, batch_codec(h) < CODEC__COUNT ? codec_name(batch_codec(h)) : "unknown");
     rows_number(rows, h->record_count);
     rows_number_if(rows, h->leader_epoch >= 0, h->leader_epoch);
     rows_number_if(rows, !batch_has_delete_horizon(h) && h->base_timestamp >= 0, h->base_timestamp);

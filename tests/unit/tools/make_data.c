@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "base/os.h"
 #include "lib/log_fixture.h"
 #include "protocol/codec.h"
@@ -312,6 +313,21 @@ void data_flip(const struct data *data, const char *file, long position, unsigne
     int c = fgetc(f);
     CHECK(c != EOF && fseek(f, position, SEEK_SET) == 0 && fputc(c ^ mask, f) != EOF);
     CHECK(fclose(f) == 0);
+}
+
+void data_seal(const struct data *data, const char *file, long position)
+{
+    char path[512];
+    struct buf bytes = {0};
+    path_of(data, file, path);
+    CHECK(os_read_file(os_real(), path, 1 << 20, &bytes) == OK);
+    uint8_t *batch = bytes.data + position;
+    int64_t size = batch_size_peek(view_of(batch, bytes.len - (size_t)position));
+    CHECK(size > 0 && position + size <= (long)bytes.len);
+    be32_put(batch + BATCH_CRC,
+             crc32c(0, batch + BATCH_ATTRIBUTES, (size_t)size - BATCH_ATTRIBUTES));
+    data_write(data, file, bytes.data, bytes.len);
+    buf_release(&bytes);
 }
 
 void data_resize(const struct data *data, const char *file, long size)

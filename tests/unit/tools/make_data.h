@@ -21,6 +21,8 @@ void data_remove(struct data *data);
 /* ---- changing files, relative to the directory ---- */
 /* Inverts the bits of `mask` in one byte. */
 void data_flip(const struct data *data, const char *file, long position, unsigned char mask);
+/* Makes the checksum of the batch at `position` right again. */
+void data_seal(const struct data *data, const char *file, long position);
 /* Cuts or grows (with zeros) to `size`; less than 0: by so much off the end. */
 void data_resize(const struct data *data, const char *file, long size);
 void data_write(const struct data *data, const char *file, const void *bytes, unsigned long len);

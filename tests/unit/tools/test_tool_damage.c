@@ -143,6 +143,21 @@ static void log_verify__index_alone__is_held_against_its_log(void **state)
     expect(data, "log-verify " FIRST_SEGMENT ".timeindex", 0, "clean: ");
 }
 
+/* Somebody has summed up nonsense. */
+static void log_verify__bad_records_with_a_right_checksum__are_found(void **state)
+{
+    const struct data *data = *state;
+    data_flip(data, FIRST_SEGMENT ".log", 462 + 61, 2); /* the length of a record */
+    data_seal(data, FIRST_SEGMENT ".log", 462);
+    data_flip(data, FIRST_SEGMENT ".log", 790 + 22, 6); /* codec 6 */
+    data_seal(data, FIRST_SEGMENT ".log", 790);
+    data_flip(data, FIRST_SEGMENT ".log", 1118 + 42, 1); /* the newest time */
+    data_seal(data, FIRST_SEGMENT ".log", 1118);
+    assert_golden(data->dir.path, "log-verify " FIRST_SEGMENT ".log", 1, "log-verify-records.txt");
+    expect(data, "log-verify --quick " FIRST_SEGMENT ".log", 0, "clean: ");
+    expect(data, "log-dump --records " FIRST_SEGMENT ".log", 1, "  unknown  ");
+}
+
 /* ---- beside a broker ---- */
 
 static int hold_lock(const struct data *data)
@@ -363,6 +378,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(log_verify__missing_files__are_missed, make, drop),
         cmocka_unit_test_setup_teardown(log_verify__index_alone__is_held_against_its_log, make,
                                         drop),
+        cmocka_unit_test_setup_teardown(log_verify__bad_records_with_a_right_checksum__are_found,
+                                        make, drop),
         cmocka_unit_test_setup_teardown(all__running_broker__partial_batch_is_being_written, make,
                                         drop),
         cmocka_unit_test_setup_teardown(index_rebuild__running_broker__is_refused, make, drop),
