@@ -299,6 +299,15 @@ void housekeeping_note_flushed(struct housekeeping *hk, struct partition *p, kof
         want_and_post(hk, CHECKPOINT);
 }
 
+void housekeeping_note_start(struct housekeeping *hk, struct partition *p, koffset_t start)
+{
+    struct log_dir *dir = p->place->dir;
+    if (log_dir_set_checkpoint(dir, CHECKPOINT_LOG_START, p->topic, p->index, start))
+        diag(DIAG_WARN, "housekeeping", "no memory for a checkpoint topic=%s partition=%d",
+             p->topic, p->index);
+    start_pass(hk, CHECKPOINT);
+}
+
 void housekeeping_note_data(struct housekeeping *hk) { want_and_post(hk, RETENTION); }
 
 void housekeeping_forget(struct housekeeping *hk, struct partition *p)

@@ -31,6 +31,9 @@ void housekeeping_note_dirty(struct housekeeping *hk, struct partition *p);
 /* Everything below `flushed` is durable, `bytes` more than before. Without the partition's lock. */
 void housekeeping_note_flushed(struct housekeeping *hk, struct partition *p, koffset_t flushed,
                                int64_t bytes);
+/* The log's start was moved within a segment: no file says so but the checkpoint, which is written
+ * soon. */
+void housekeeping_note_start(struct housekeeping *hk, struct partition *p, koffset_t start);
 /* There are logs which retention may concern. */
 void housekeeping_note_data(struct housekeeping *hk);
 /* Drops what is kept of a partition that goes away. */

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "partition_impl.h"
+#include "partition_table_impl.h"
 
 struct reading {
     struct log *log;
@@ -101,9 +102,11 @@ err_t partition_delete_records(struct partition *p, koffset_t offset, koffset_t 
     TRY(check_leader(&now, -1));
     if (offset == -1) offset = now.high_watermark;
     if (offset < 0 || offset > now.high_watermark) return ERR_RANGE;
-    if (offset > log_offsets(now.log).start) TRY(log_advance_start(now.log, offset));
+    bool is_moved = offset > log_offsets(now.log).start;
+    if (is_moved) TRY(log_advance_start(now.log, offset));
     partition_note_start(p);
     *new_start = log_offsets(now.log).start;
+    if (is_moved) housekeeping_note_start(p->table->housekeeping, p, *new_start);
     return OK;
 }
 

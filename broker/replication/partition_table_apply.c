@@ -107,6 +107,7 @@ static err_t set_aside(struct opening *o, const char *path)
     if (renamed < 0) return err_from_errno(-renamed);
     log_dir_forget(o->place->dir, o->p->topic, o->p->index);
     o->is_on_disk = false;
+    TRY(log_dir_settle_forgotten(o->place->dir));
     TRY(open_log(o, path));
     return log_set_topic_id(o->log, o->p->topic_id);
 }
@@ -119,6 +120,7 @@ static void open_one(void *item)
     char path[PATH_MAX_BYTES];
     err_t err = o->place ? OK : ERR_FAILED;
     if (!err && !partition_path(o, path, sizeof path)) err = ERR_INVALID;
+    if (!err && !o->is_on_disk) err = log_dir_settle_forgotten(o->place->dir);
     if (!err) err = open_log(o, path);
     if (!err) err = log_set_topic_id(o->log, p->topic_id);
     if (err == ERR_EXISTS) err = set_aside(o, path);
@@ -147,7 +149,8 @@ static struct table_dir *emptiest_dir(struct partition_table *table)
     return best;
 }
 
-/* The directory that holds the partition already, or the one with the fewest. */
+/* The directory that holds the partition already, or the one with the fewest. A checkpoint of that
+ * name which stands in the latter is an older partition's. */
 static void choose_dir(struct partition_table *table, struct opening *o)
 {
     const struct os *os = table->options.env->os;
@@ -159,7 +162,9 @@ static void choose_dir(struct partition_table *table, struct opening *o)
         o->is_on_disk = os->stat(os, path, &st) == 0 && st.is_dir;
     }
     if (!o->is_on_disk) o->place = emptiest_dir(table);
-    if (o->place) atomic_fetch_add(&o->place->partitions, 1);
+    if (!o->place) return;
+    if (!o->is_on_disk) log_dir_forget(o->place->dir, o->p->topic, o->p->index);
+    atomic_fetch_add(&o->place->partitions, 1);
 }
 
 static struct opening *openings_add(struct openings *list)

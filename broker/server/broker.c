@@ -140,6 +140,12 @@ static err_t open_server(struct broker *broker)
     return server_new(&options, &broker->server);
 }
 
+static bool is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+           strcmp(host, "localhost") == 0;
+}
+
 static err_t open_listeners(struct broker *broker)
 {
     const struct broker_settings *s = broker->settings;
@@ -150,6 +156,11 @@ static err_t open_listeners(struct broker *broker)
         broker->listeners[i] = (struct server_listener){in->name, in->host, in->port};
         TRY(server_listen(broker->server, &broker->listeners[i],
                           dispatch_service(broker->dispatch)));
+        if (!is_loopback(in->host))
+            diag(DIAG_WARN, "broker",
+                 "whoever reaches this address may do everything: there is no authentication "
+                 "listener=%s address=%s:%d",
+                 in->name, in->host[0] ? in->host : "*", broker->listeners[i].port);
     }
     return OK;
 }
@@ -415,6 +426,7 @@ static void drain(struct worker_pool *pool)
 bool broker_close(struct broker *broker)
 {
     bool is_clean = false;
+    drain(broker->admin); /* what is being worked on can still be answered */
     if (broker->is_serving) {
         partition_table_stop(broker->partitions);
         server_stop(broker->server, STOP_GRACE_MS);

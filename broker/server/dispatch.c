@@ -67,7 +67,7 @@ static struct request *take_request(struct client *client, struct view frame)
 static void client_unref(struct client *client)
 {
     if (--client->refs > 0) return;
-    CHECK(client->is_closed && list_is_empty(&client->open));
+    CHECK(client->is_closed && list_is_empty(&client->requests));
     list_remove(&client->link);
     free(client);
 }
@@ -91,6 +91,7 @@ void dispatch_recycle(struct request *rq)
 {
     struct client *client = rq->client;
     struct loop_context *context = client->context;
+    list_remove(&rq->link);
     if (context->free_count >= FREE_MAX) {
         free_request(rq);
     } else {
@@ -174,7 +175,7 @@ static void open_request(struct request *rq)
 {
     struct client *client = rq->client;
     conn_expect(rq->conn, &rq->reply);
-    list_push_back(&client->open, &rq->link);
+    list_push_back(&client->requests, &rq->link);
     client->open_count++;
 }
 
@@ -233,7 +234,7 @@ static void *on_opened(void *arg, struct conn *conn)
     client->context = context_of(dispatch, conn_loop(conn));
     client->conn = conn;
     client->refs = 1;
-    list_init(&client->open);
+    list_init(&client->requests);
     list_push_back(&client->context->clients, &client->link);
     return client;
 }
@@ -257,13 +258,12 @@ static void on_burst_end(void *arg, struct conn *conn)
     if (client) produce_run_flush(&client->context->run);
 }
 
-/* Cancelled requests leave the list of open ones, and may free others on their way: the walk starts
- * again after each. */
+/* A cancelled request may free others on its way: the walk starts again after each. */
 static void cancel_all(struct client *client)
 {
     for (bool again = true; again;) {
         again = false;
-        LIST_EACH (link, &client->open) {
+        LIST_EACH (link, &client->requests) {
             struct request *rq = CONTAINER_OF(link, struct request, link);
             if (!rq->cancel) continue;
             void (*cancel)(struct request *) = rq->cancel;
@@ -325,7 +325,7 @@ err_t dispatch_new(struct broker *broker, struct dispatch **out)
  * them back. */
 static void drop_client(struct client *client)
 {
-    LIST_EACH_SAFE (link, &client->open) {
+    LIST_EACH_SAFE (link, &client->requests) {
         struct request *rq = CONTAINER_OF(link, struct request, link);
         list_remove(link);
         chain_release(&rq->reply.chain);

@@ -36,8 +36,8 @@ struct client {
     struct list link;
     struct loop_context *context;
     struct conn *conn;
-    struct list open; /* requests without an answer, in order */
-    int open_count;
+    struct list requests;     /* from their first byte to their memory's end, in order */
+    int open_count;           /* of those, without an answer */
     int holds;                /* on the connection, by its requests */
     size_t parked_bytes;      /* of batches whose writes wait */
     struct request *deferred; /* the newest, which waits for all others; the connection is held */

@@ -73,13 +73,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     struct arguments *args = state->input;
     char pair[4096];
     switch (key) {
-    case KEY_CONFIG: {
-        err_t err = broker_settings_read_file(args->settings, os_real(), arg, &args->errors);
-        if (err && err != ERR_INVALID)
-            fprintf(stderr, "steled: --config %s: %s\n", arg, err_name(err));
-        note_result(args, err);
+    case KEY_CONFIG:
+        note_result(args, broker_settings_read_file(args->settings, os_real(), arg, &args->errors));
         return 0;
-    }
     case KEY_SET:
         note_result(args, broker_settings_set(args->settings, "--set", arg, &args->errors));
         return 0;

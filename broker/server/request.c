@@ -15,8 +15,10 @@
 #include "dispatch.h"
 #include "protocol/frame.h"
 
-/* What parked requests may take together; beyond it nobody waits in comfort. */
-static const int64_t PARKED_BYTES_MAX = 64 << 20;
+enum {
+    PARKED_BYTES_MAX = 64 << 20, /* of parked requests together; beyond it they wait no more */
+    ARENA_KEPT_BYTES = 16 << 10, /* of an answered request */
+};
 
 void request_ref(struct request *rq) { rq->refs++; }
 
@@ -43,7 +45,6 @@ static void end(struct request *rq)
     rq->is_answered = true;
     rq->cancel = NULL;
     rq->reply.done = reply_done;
-    list_remove(&rq->link);
     client->open_count--;
     if (rq->holds_conn) {
         rq->holds_conn = false;
@@ -51,6 +52,8 @@ static void end(struct request *rq)
         conn_release_hold(rq->conn);
     }
     client->refs++; /* it may go with the request */
+    /* The reply may have to wait for a slow reader, and needs nothing but its bytes. */
+    if (rq->refs == 2 && rq->arena.used_bytes > ARENA_KEPT_BYTES) arena_release(&rq->arena);
     conn_reply(rq->conn, &rq->reply);
     request_unref(rq); /* the handler's */
     dispatch_answered(client);

@@ -46,7 +46,7 @@ struct request {
 
     /* ---- of request.c and dispatch.c ---- */
     struct client *client; /* the connection's side of dispatch */
-    struct list link;      /* of the client's open requests, or of the free ones */
+    struct list link;      /* of the client's requests, or of the free ones */
     int refs;              /* one of the handler, one of the reply, those of request_ref() */
     bool is_answered;
     struct buf out;  /* the encoded reply; its memory serves the next request */

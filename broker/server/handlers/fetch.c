@@ -23,7 +23,7 @@
 #include "fetch_sessions.h"
 #include "handlers.h"
 
-enum { VERSION_SESSIONS = 7, VERSION_EPOCHS = 12, VERSION_IDS = 13 };
+enum { VERSION_SESSIONS = 7, VERSION_ZSTD = 10, VERSION_IDS = 13 };
 
 struct fetch_item {
     struct fetch_want want;
@@ -216,6 +216,13 @@ static void describe_only(struct fetch_item *item, struct partition *p)
     item->result.log_start_offset = view.log.start;
 }
 
+/* Clients of before version 10 cannot read zstd, and Kafka says so where the topic is all zstd. */
+static bool is_unreadable(const struct fetch *fetch, struct partition *p)
+{
+    return request_version(fetch->rq) < VERSION_ZSTD &&
+           partition_config(p).compression == CODEC_ZSTD;
+}
+
 static void read_item(struct fetch *fetch, struct fetch_item *item, struct partition *p)
 {
     size_t left = fetch->max_bytes > fetch->bytes ? fetch->max_bytes - fetch->bytes : 0;
@@ -228,6 +235,10 @@ static void read_item(struct fetch *fetch, struct fetch_item *item, struct parti
     };
     struct partition_fetched got;
     bool diverges;
+    if (is_unreadable(fetch, p)) {
+        set_error(fetch, item, KAFKA_ERR_UNSUPPORTED_COMPRESSION_TYPE);
+        return;
+    }
     err_t err = check_divergence(fetch, item, p, &diverges);
     if (!err && diverges) {
         describe_only(item, p);

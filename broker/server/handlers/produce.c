@@ -26,11 +26,12 @@
 #include "record/builder.h"
 
 enum {
-    VERSION_BATCHES = 3,  /* the first one with record batches */
-    VERSION_ZSTD = 7,     /* the first one whose clients know zstd */
-    VERSION_MESSAGES = 8, /* the first one with a text beside the error */
-    DECOMPRESSED_MAX = 256 << 20,
-    PARKED_MAX = 8 << 20, /* bytes of one connection's batches that wait before it is held */
+    VERSION_BATCHES = 3,      /* the first one with record batches */
+    VERSION_ZSTD = 7,         /* the first one whose clients know zstd */
+    VERSION_MESSAGES = 8,     /* the first one with a text beside the error */
+    UNPACKED_MIN = 32 << 20,  /* any batch that has to be looked into may unpack to this */
+    UNPACKED_MAX = 256 << 20, /* and none to more than this */
+    PARKED_MAX = 8 << 20,     /* bytes of one connection's batches that wait before it is held */
 };
 
 struct produce;
@@ -58,7 +59,7 @@ struct produce {
     atomic_int pending; /* writes that are not over, and one for the loop */
     struct waiter waiter;
     struct timer timer;
-    bool is_counted; /* in client->parked_bytes */
+    int64_t parked_bytes; /* as counted while it waits */
 };
 
 /* ---- checking ---- */
@@ -87,6 +88,28 @@ static enum kafka_error check_request(const struct request *rq, const struct pro
     return KAFKA_ERR_NONE;
 }
 
+/* Clients bound what they pack by max.message.bytes, so four times that is plenty, and a bomb is no
+ * more than that. */
+static size_t unpacked_max(const struct topic_config *config)
+{
+    size_t plenty = (size_t)config->max_message_bytes * 4;
+    return MIN(MAX(plenty, (size_t)UNPACKED_MIN), (size_t)UNPACKED_MAX);
+}
+
+/* Bytes that are no whole batch, and formats of before, are the request's fault (Kafka judges them
+ * before the checksum); what claims to be a format of the future is corrupt. */
+static enum kafka_error error_of_batch(err_t err, struct view whole)
+{
+    int64_t size = batch_size_peek(whole);
+    bool is_whole = size < 0 || (size > 0 && (size_t)size <= whole.len);
+    uint8_t magic = whole.len > BATCH_MAGIC ? whole.data[BATCH_MAGIC] : BATCH_MAGIC_V2;
+    if (err == ERR_CORRUPT && (!is_whole || magic < BATCH_MAGIC_V2))
+        return KAFKA_ERR_INVALID_RECORD;
+    if (err != ERR_UNSUPPORTED) return kafka_error_of(err);
+    if (magic == BATCH_MAGIC_V2) return KAFKA_ERR_UNSUPPORTED_COMPRESSION_TYPE;
+    return magic < BATCH_MAGIC_V2 ? KAFKA_ERR_INVALID_RECORD : KAFKA_ERR_CORRUPT_MESSAGE;
+}
+
 static enum kafka_error check_batch(const struct request *rq, struct produce_run *run,
                                     const struct topic_config *config, struct produce_write *write)
 {
@@ -98,12 +121,12 @@ static enum kafka_error check_batch(const struct request *rq, struct produce_run
         .after_max_ms = config->is_log_append_time ? INT64_MAX : config->timestamp_after_max_ms,
         .is_compacted = config->log.is_compacted,
         .walk_compressed = config->validate_records,
-        .decompressed_max_bytes = DECOMPRESSED_MAX,
+        .decompressed_max_bytes = unpacked_max(config),
         .scratch = &run->scratch,
     };
     struct view whole = view_of(write->write.batch.data, header->size_bytes);
     err_t err = batch_check_produced(whole, &limits, header);
-    if (err) return kafka_error_of(err);
+    if (err) return error_of_batch(err, whole);
     if (batch_is_transactional(header)) return KAFKA_ERR_INVALID_TXN_STATE;
     if (batch_codec(header) == CODEC_ZSTD && request_version(rq) < VERSION_ZSTD)
         return KAFKA_ERR_UNSUPPORTED_COMPRESSION_TYPE;
@@ -252,12 +275,29 @@ static bool has_error(const struct produce *produce)
     return false;
 }
 
+/* What waits takes memory: the reply's, and perhaps a copy of the batches. */
+static void count_parked(struct produce *produce)
+{
+    struct request *rq = produce->rq;
+    produce->parked_bytes = (int64_t)(produce->bytes + rq->arena.used_bytes);
+    rq->client->parked_bytes += produce->bytes;
+    atomic_fetch_add(&rq->broker->parked_bytes, produce->parked_bytes);
+}
+
+static void uncount(struct produce *produce)
+{
+    struct request *rq = produce->rq;
+    if (!produce->parked_bytes) return;
+    rq->client->parked_bytes -= produce->bytes;
+    atomic_fetch_sub(&rq->broker->parked_bytes, produce->parked_bytes);
+    produce->parked_bytes = 0;
+}
+
 static void answer(struct produce *produce)
 {
     struct request *rq = produce->rq;
     if (timer_is_started(&produce->timer)) timer_stop(rq->client->context->loop, &produce->timer);
-    if (produce->is_counted) rq->client->parked_bytes -= produce->bytes;
-    produce->is_counted = false;
+    uncount(produce);
     if (produce->acks != 0)
         request_reply(rq, &produce->response);
     else if (has_error(produce))
@@ -307,6 +347,7 @@ static void connection_gone(struct request *rq)
 {
     struct produce *produce = rq->state;
     if (timer_is_started(&produce->timer)) timer_stop(rq->client->context->loop, &produce->timer);
+    uncount(produce);
     request_no_reply(rq);
 }
 
@@ -338,9 +379,8 @@ static void park(struct produce *produce)
     int64_t timeout_ns = (int64_t)MAX(produce->timeout_ms, 0) * 1000000;
     timer_start(client->context->loop, &produce->timer,
                 loop_now_ns(client->context->loop) + timeout_ns);
-    client->parked_bytes += produce->bytes;
-    produce->is_counted = true;
-    if (client->parked_bytes > PARKED_MAX) request_hold(rq);
+    count_parked(produce);
+    if (client->parked_bytes > PARKED_MAX || !request_may_park(rq)) request_hold(rq);
 }
 
 /* After the run: every write is over or parked. */
@@ -387,17 +427,17 @@ static enum kafka_error recompress_one(struct request *rq, const struct topic_co
         .max_message_bytes = (size_t)config->max_message_bytes,
         .before_max_ms = INT64_MAX,
         .after_max_ms = INT64_MAX,
-        .decompressed_max_bytes = DECOMPRESSED_MAX,
+        .decompressed_max_bytes = unpacked_max(config),
         .scratch = &scratch[0],
     };
     err_t err = batch_check_produced(*records, &limits, &header);
-    if (err) return kafka_error_of(err);
+    if (err) return error_of_batch(err, *records);
     if (config->compression < 0 || config->compression == (int)batch_codec(&header))
         return KAFKA_ERR_NONE;
     struct recompress_options options = {
         .codec = (enum codec)config->compression,
         .level = config->compression_level,
-        .decompressed_max_bytes = DECOMPRESSED_MAX,
+        .decompressed_max_bytes = unpacked_max(config),
     };
     buf_clear(&scratch[1]);
     err = batch_recompress(*records, &options, &scratch[0], &scratch[1]);
