@@ -43,6 +43,18 @@ int64_t log_damage_position(const struct log *log, const struct segment *segment
     return first;
 }
 
+void log_cut_before_damage(const struct log *log, const struct segment *segment,
+                           koffset_t *end_offset, int64_t *position)
+{
+    for (size_t i = log->damage_count; i-- > 0;) {
+        const struct log_damage *d = &log->damage[i];
+        if (d->segment_base != segment->base_offset) continue;
+        if (d->to <= *end_offset && d->from < *end_offset) continue;
+        *end_offset = MIN(*end_offset, d->from);
+        *position = MIN(*position, d->position);
+    }
+}
+
 /* Where to go on when damage starts at `position`; -1: it does not. */
 static int64_t damage_end(struct log *log, const struct segment *segment, int64_t position)
 {
@@ -81,15 +93,21 @@ err_t log_add_damage(struct log *log, struct log_damage damage)
     return OK;
 }
 
-void log_drop_damage(struct log *log, koffset_t start, koffset_t end)
+/* Damage below the start of the log stays known as long as its segment is there: whoever scans that
+ * segment has to pass it. */
+bool log_drop_damage(struct log *log, koffset_t first_base, koffset_t end)
 {
     size_t kept = 0;
+    bool has_changed = false;
     for (size_t i = 0; i < log->damage_count; i++) {
         struct log_damage d = log->damage[i];
-        if (d.to <= start || d.from >= end) continue;
-        log->damage[kept++] = d;
+        bool is_gone = d.segment_base < first_base || d.from >= end;
+        has_changed |= is_gone || d.to > end;
+        d.to = MIN(d.to, end);
+        if (!is_gone) log->damage[kept++] = d;
     }
     log->damage_count = kept;
+    return has_changed;
 }
 
 /* ---- the next good batch ---- */

@@ -159,9 +159,15 @@ err_t log_next_batch(struct log *log, const struct segment *segment, struct segm
 bool log_is_damaged_at(const struct log *log, koffset_t offset);
 /* Where the first damage at or behind `position` starts; INT64_MAX: none. Under `lock`. */
 int64_t log_damage_position(const struct log *log, const struct segment *segment, int64_t position);
+/* Lowers end and position of a cut, so that none of it is left that lies at or behind the end. Under
+ * `lock`. */
+void log_cut_before_damage(const struct log *log, const struct segment *segment,
+                           koffset_t *end_offset, int64_t *position);
 /* Under `lock`, or at open. */
 err_t log_add_damage(struct log *log, struct log_damage damage);
-void log_drop_damage(struct log *log, koffset_t start, koffset_t end);
+/* Forgets what lies in segments before `first_base` and at or behind the end; whether something
+ * was. */
+bool log_drop_damage(struct log *log, koffset_t first_base, koffset_t end);
 /* Looks for the next good batch behind a bad one at scan->next: OK, its header, and scan->next is
  * where it starts; ERR_NOT_FOUND: there is none. */
 err_t log_resync(struct segment_scan *scan, koffset_t min_offset, struct batch_header *out);

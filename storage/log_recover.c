@@ -426,7 +426,7 @@ static err_t recover_row(struct recovery *r)
     TRY(read_roll_timestamp(log));
     log->end_offset = log_active(log)->end_offset;
     log->start_offset = MAX(log->segments[0]->base_offset, options->start_offset);
-    log_drop_damage(log, log->start_offset, log->end_offset);
+    log->damage_changed |= log_drop_damage(log, log->segments[0]->base_offset, log->end_offset);
     return OK;
 }
 
@@ -435,8 +435,11 @@ static err_t recover_state(struct recovery *r, err_t epochs)
 {
     struct log *log = r->log;
     koffset_t end = log->end_offset;
-    TRY(log_drop_snapshots(log, 0, end));
-    koffset_t from = MIN(r->is_clean ? end : MIN(r->check_from, end), r->replay_from);
+    /* A snapshot from before the first segment would have to be carried over what is gone; the one
+     * at its base is good even above the recovery point: all it stands for is gone. */
+    koffset_t base = log->segments[0]->base_offset;
+    TRY(log_drop_snapshots(log, base, end));
+    koffset_t from = MAX(base, MIN(MIN(r->check_from, end), r->replay_from));
     TRY(log_rebuild_producers(log, log->producers, from, end));
     for (size_t i = 0; i < log->segment_count; i++) {
         TRY(txn_index_rebuild_end(&log->segments[i]->txns));
@@ -496,7 +499,8 @@ err_t log_recover(struct log *log, const struct log_options *options)
     TRY(recover_row(&r));
     log_count_sizes(log);
     TRY(recover_state(&r, epochs));
-    if (log->damage_count != damage_before) TRY(log_store_damage(log));
+    log->damage_changed |= log->damage_count != damage_before;
+    TRY(log_store_damage_if_changed(log));
     if (log->has_note && recovery_point == options->recovery_point) log_drop_truncation_note(log);
     struct segment *active = log_active(log);
     log->opened_position = log_position(active, active->size_bytes);

@@ -136,9 +136,7 @@ static void replace_tail(struct log *log, size_t index, struct segment *last, st
     log->wants_roll = false;
     log->roll_offset = 0;
     log_clear_hints(log);
-    size_t damage_before = log->damage_count;
-    log_drop_damage(log, 0, log->end_offset);
-    log->damage_changed |= log->damage_count != damage_before;
+    log->damage_changed |= log_drop_damage(log, 0, log->end_offset);
     log->epochs_changed |= epoch_cache_truncate_end(&log->epochs, log->end_offset);
     log_count_sizes(log);
     int64_t position = log_position(last, last->size_bytes);
@@ -184,6 +182,9 @@ static err_t locate(struct log *log, koffset_t offset, struct cut *cut)
     }
     cut->end_offset = err == OK ? MIN(offset, header.base_offset) : offset;
     cut->position = err == OK ? scan.pos : scan.next;
+    mutex_lock(&log->lock);
+    log_cut_before_damage(log, segment, &cut->end_offset, &cut->position);
+    mutex_unlock(&log->lock);
     segment_scan_release(&scan);
     slice_file_unref(file);
     return err == ERR_NOT_FOUND ? OK : err;
@@ -278,7 +279,7 @@ static err_t reset_stopped(struct log *log, koffset_t offset)
         first->log_position = log_position(active, active->size_bytes);
         replace_tail(log, 0, first, gone, &gone_count);
         log->start_offset = log->flushed_offset = offset;
-        log_drop_damage(log, 0, 0);
+        log->damage_changed |= log_drop_damage(log, 0, 0);
         epoch_cache_release(&log->epochs);
         log->epochs_changed = true;
         set_producers(log, producers);
