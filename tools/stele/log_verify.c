@@ -109,18 +109,8 @@ static int add_sizes(void *arg, const struct place *place)
 
 static int verify_small(struct log_state *log, const struct file *file)
 {
-    struct verify *v = log->v;
-    switch (file->kind) {
-    case FILE_METADATA_SNAPSHOT: return verify_metadata_snapshot(log, file);
-    case FILE_PRODUCERS: return verify_producers(log, file);
-    case FILE_EPOCHS:
-    case FILE_CHECKPOINT:
-    case FILE_DAMAGE: return verify_lines(v, file);
-    case FILE_META_PROPERTIES: return verify_properties(v, file);
-    case FILE_PARTITION_METADATA: return verify_partition_metadata(v, file);
-    case FILE_QUORUM_STATE: return verify_quorum_state(v, file);
-    default: return EXIT_OK;
-    }
+    return file->kind == FILE_METADATA_SNAPSHOT ? verify_metadata_snapshot(log, file)
+                                                : verify_small_file(log, file);
 }
 
 /* A file that was named. */

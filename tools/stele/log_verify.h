@@ -107,11 +107,8 @@ void segment_indexes_drop(struct segment_indexes *x);
 
 /* ---- the files beside ---- */
 
-int verify_producers(struct log_state *log, const struct file *file);
-int verify_lines(struct verify *v, const struct file *file);
-int verify_properties(struct verify *v, const struct file *file);
-int verify_partition_metadata(struct verify *v, const struct file *file);
-int verify_quorum_state(struct verify *v, const struct file *file);
+/* Nothing for kinds that have no contents to check. */
+int verify_small_file(struct log_state *log, const struct file *file);
 /* The log's end against the checkpoints and the epochs; after its segments. */
 void verify_ends(struct log_state *log);
 /* Fills data_dir and what follows it. */

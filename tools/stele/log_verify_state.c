@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -14,7 +15,7 @@
 #include "storage/meta_properties.h"
 #include "storage/text_lines.h"
 
-enum { SMALL_FILE_MAX_BYTES = 1 << 28, SNAPSHOT_MAX_BYTES = 1 << 30 };
+enum { SMALL_FILE_MAX_BYTES = 1 << 30, RETRY_AFTER_NS = 30 * 1000 * 1000 };
 
 static const char *const checkpoint_names[CHECKPOINTS] = {
     [CHECKPOINT_RECOVERY_POINT] = "recovery-point-offset-checkpoint",
@@ -23,16 +24,6 @@ static const char *const checkpoint_names[CHECKPOINTS] = {
 };
 
 /* ---- reading ---- */
-
-/* A file that is gone meanwhile is nobody's damage beside a running broker. */
-static int read_file(struct verify *v, const struct file *file, size_t max_bytes, struct buf *out)
-{
-    err_t err = os_read_file(os_real(), file->path, max_bytes, out);
-    v->others++;
-    if (err == OK) return EXIT_OK;
-    if (err == ERR_NOT_FOUND && v->is_live) return EXIT_OK;
-    return complain(EXIT_UNREACHABLE, "%s: %s", file->path, err_name(err));
-}
 
 /* False: there is none, or it is no such file (which is reported when its turn comes). */
 static bool read_beside(const char *dir, const char *name, struct buf *out)
@@ -199,16 +190,16 @@ static const char *snapshot_problem(struct view bytes, int64_t *position)
     return "checksum is wrong, or an entry is impossible";
 }
 
-int verify_producers(struct log_state *log, const struct file *file)
+static bool check_producers(struct log_state *log, const struct file *file, struct view bytes,
+                            bool is_final)
 {
-    struct buf bytes = {0};
     int64_t position;
-    int code = read_file(log->v, file, SNAPSHOT_MAX_BYTES, &bytes);
-    const char *problem = code == EXIT_OK ? snapshot_problem(buf_view(&bytes), &position) : NULL;
+    const char *problem = snapshot_problem(bytes, &position);
     struct finding f = {.kind = "snapshot",
                         .path = file->path,
                         .offset = file->base_offset,
                         .recovery = "removed; an older one, or the log, tells of the producers"};
+    if (problem && !is_final) return false;
     if (problem) {
         f.position = position;
         verify_report(log->v, &f, "producer snapshot %s", problem);
@@ -220,8 +211,7 @@ int verify_producers(struct log_state *log, const struct file *file)
         verify_report(log->v, &f, "producer snapshot lies behind the end of the log, %" PRId64,
                       log->end);
     }
-    buf_release(&bytes);
-    return code;
+    return true;
 }
 
 /* ---- lines ---- */
@@ -285,95 +275,131 @@ static void note_known_damage(struct verify *v, const struct file *file, struct 
     }
 }
 
-int verify_lines(struct verify *v, const struct file *file)
+static bool check_lines(struct log_state *log, const struct file *file, struct view text,
+                        bool is_final)
 {
-    struct buf text = {0};
     struct text_lines lines;
     int64_t position;
-    int code = read_file(v, file, SMALL_FILE_MAX_BYTES, &text);
-    const char *problem = code != EXIT_OK || !text.data
-                              ? NULL
-                              : find_bad_line(file->kind, buf_view(&text), &lines, &position);
+    const char *problem = find_bad_line(file->kind, text, &lines, &position);
     struct finding f = {.kind = "lines",
                         .path = file->path,
-                        .position = problem ? position : -1,
+                        .position = position,
                         .offset = -1,
                         .recovery = file->kind == FILE_EPOCHS ? "made anew from the batches"
                                     : file->kind == FILE_DAMAGE
                                         ? "ignored: damage is found again by who reads it"
                                         : "ignored, as if it were empty: a longer recovery"};
+    if (problem && !is_final) return false;
     if (problem)
-        verify_report(v, &f, "%s: line %d %s", file_kind_name(file->kind), lines.number, problem);
-    else if (file->kind == FILE_DAMAGE && code == EXIT_OK)
-        note_known_damage(v, file, buf_view(&text));
-    buf_release(&text);
-    return code;
+        verify_report(log->v, &f, "%s: line %d %s", file_kind_name(file->kind), lines.number,
+                      problem);
+    else if (file->kind == FILE_DAMAGE)
+        note_known_damage(log->v, file, text);
+    return true;
 }
 
 /* ---- properties ---- */
 
-int verify_properties(struct verify *v, const struct file *file)
+static bool check_properties(struct log_state *log, const struct file *file, struct view text,
+                             bool is_final)
 {
-    struct buf text = {0};
     struct meta_properties meta = {0};
     const char *problem = "";
-    int code = read_file(v, file, SMALL_FILE_MAX_BYTES, &text);
-    err_t err = code == EXIT_OK ? meta_properties_parse(&meta, buf_view(&text), &problem) : OK;
+    err_t err = meta_properties_parse(&meta, text, &problem);
     struct finding f = {.kind = "properties",
                         .path = file->path,
                         .position = -1,
                         .offset = -1,
                         .recovery = "none: the broker refuses the directory"};
-    if (err != OK)
-        verify_report(v, &f, "%s", err == ERR_UNSUPPORTED ? "is of a newer version" : problem);
     meta_properties_release(&meta);
-    buf_release(&text);
-    return code;
+    if (err != OK && !is_final) return false;
+    if (err != OK)
+        verify_report(log->v, &f, "%s", err == ERR_UNSUPPORTED ? "is of a newer version" : problem);
+    return true;
 }
 
-int verify_partition_metadata(struct verify *v, const struct file *file)
+static bool begins_with(struct view line, const char *start, struct view *rest)
 {
-    static const char version[] = "version: ", id[] = "topic_id: ";
-    struct buf text = {0};
-    struct text_lines lines;
-    struct view line;
+    size_t len = strlen(start);
+    if (line.len < len || memcmp(line.data, start, len) != 0) return false;
+    *rest = view_of(line.data + len, line.len - len);
+    return true;
+}
+
+static bool check_partition_metadata(struct log_state *log, const struct file *file,
+                                     struct view text, bool is_final)
+{
+    struct text_lines lines = text_lines_of(text);
+    struct view line, rest;
     struct uuid uuid;
     bool has_version = false, has_id = false;
-    int code = read_file(v, file, SMALL_FILE_MAX_BYTES, &text);
-    lines = text_lines_of(buf_view(&text));
     while (text_lines_next(&lines, &line)) {
-        if (line.len == strlen(version) + 1 && memcmp(line.data, version, strlen(version)) == 0)
-            has_version = line.data[line.len - 1] == '0';
-        if (line.len > strlen(id) && memcmp(line.data, id, strlen(id)) == 0)
-            has_id = uuid_parse(view_of(line.data + strlen(id), line.len - strlen(id)), &uuid) ==
-                     OK;
+        if (begins_with(line, "version: ", &rest)) has_version = view_eq(rest, view_str("0"));
+        if (begins_with(line, "topic_id: ", &rest)) has_id = uuid_parse(rest, &uuid) == OK;
     }
     struct finding f = {.kind = "partition-metadata",
                         .path = file->path,
                         .position = 0,
                         .offset = -1,
                         .recovery = "ignored: the topic's id comes from the metadata"};
-    if (code == EXIT_OK && text.data && !(has_version && has_id))
-        verify_report(v, &f, "has no %s", has_version ? "topic id" : "version 0");
-    buf_release(&text);
-    return code;
+    if (has_version && has_id) return true;
+    if (is_final) verify_report(log->v, &f, "has no %s", has_version ? "topic id" : "version 0");
+    return is_final;
 }
 
-int verify_quorum_state(struct verify *v, const struct file *file)
+static bool check_quorum_state(struct log_state *log, const struct file *file, struct view text,
+                               bool is_final)
 {
-    struct buf text = {0};
     json_error_t error;
-    int code = read_file(v, file, SMALL_FILE_MAX_BYTES, &text);
-    json_t *json = code == EXIT_OK && text.data
-                       ? json_loadb((const char *)text.data, text.len, 0, &error)
-                       : NULL;
+    json_t *json = json_loadb((const char *)text.data, text.len, 0, &error);
     struct finding f = {.kind = "quorum-state",
                         .path = file->path,
-                        .position = json ? -1 : error.position,
+                        .position = error.position,
                         .offset = -1,
                         .recovery = "none: the broker refuses to vote"};
-    if (code == EXIT_OK && text.data && !json) verify_report(v, &f, "no JSON: %s", error.text);
+    bool is_good = json_is_object(json);
     json_decref(json);
-    buf_release(&text);
-    return code;
+    if (is_good) return true;
+    if (is_final) verify_report(log->v, &f, "no JSON object: %s", error.text);
+    return is_final;
+}
+
+/* ---- any of them ---- */
+
+typedef bool (*check_fn)(struct log_state *log, const struct file *file, struct view bytes,
+                         bool is_final);
+
+static check_fn check_of(enum file_kind kind)
+{
+    switch (kind) {
+    case FILE_PRODUCERS: return check_producers;
+    case FILE_EPOCHS:
+    case FILE_CHECKPOINT:
+    case FILE_DAMAGE: return check_lines;
+    case FILE_META_PROPERTIES: return check_properties;
+    case FILE_PARTITION_METADATA: return check_partition_metadata;
+    case FILE_QUORUM_STATE: return check_quorum_state;
+    default: return NULL;
+    }
+}
+
+/* Beside a running broker a file may be gone by now, or half written (snapshots are written in
+ * place): what is bad then is looked at once more, a moment later. */
+int verify_small_file(struct log_state *log, const struct file *file)
+{
+    struct verify *v = log->v;
+    check_fn check = check_of(file->kind);
+    struct buf bytes = {0};
+    bool is_done = !check;
+    err_t err = OK;
+    for (int n = v->is_live ? 0 : 1; n < 2 && !is_done && err == OK; n++) {
+        buf_clear(&bytes);
+        err = os_read_file(os_real(), file->path, SMALL_FILE_MAX_BYTES, &bytes);
+        if (err == OK) is_done = check(log, file, buf_view(&bytes), n == 1);
+        if (!is_done) nanosleep(&(struct timespec){.tv_nsec = RETRY_AFTER_NS}, NULL);
+    }
+    buf_release(&bytes);
+    v->others += check != NULL;
+    if (err == OK || (err == ERR_NOT_FOUND && v->is_live)) return EXIT_OK;
+    return complain(EXIT_UNREACHABLE, "%s: %s", file->path, err_name(err));
 }
