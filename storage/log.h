@@ -80,7 +80,7 @@ struct log_append {
     uint8_t *
         data; /* in: the whole batch; base offset and leader epoch are patched in place; borrowed */
     struct batch_header header; /* in: parsed; out: offsets filled in */
-    bool is_done;               /* out: err and the fields below are valid */
+    bool is_done;               /* in: false; out: err and the fields below are valid */
     bool is_duplicate;          /* out: seen before; base_offset is where it was then */
     err_t err; /* out: OK, ERR_SEQUENCE, ERR_PRODUCER_EPOCH, ERR_NOSPACE, ERR_FAILED, ERR_RANGE,
                   ERR_IO */

@@ -13,6 +13,7 @@
  * descriptor, or a full disk while a list is replaced are no unknown state: the flush fails,
  * nothing counts as flushed, the log works on.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -131,10 +132,10 @@ err_t log_sync_directory(struct log *log) { return sync_path(log, log->path); }
 static err_t sync_parent(struct log *log)
 {
     char parent[PATH_MAX];
-    strcpy(parent, log->path);
-    char *slash = strrchr(parent, '/');
+    const char *slash = strrchr(log->path, '/');
     if (!slash) return sync_path(log, ".");
-    slash[slash == parent] = 0;
+    int len = slash == log->path ? 1 : (int)(slash - log->path);
+    snprintf(parent, sizeof parent, "%.*s", len, log->path);
     return sync_path(log, parent);
 }
 

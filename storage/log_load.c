@@ -12,13 +12,15 @@
  * An index without its log is unlinked; a log without an index is recovery's matter. Everything
  * else is left alone.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "file_error.h"
 #include "log_internal.h"
+#include "text_lines.h"
 
-enum { DIGITS = 20, METADATA_MAX_BYTES = 4096, EPOCHS_MAX_BYTES = 1 << 24 };
+enum { DIGITS = 20, METADATA_MAX_BYTES = 4096, EPOCHS_MAX_BYTES = 1 << 24, SUFFIX_MAX_BYTES = 32 };
 
 enum file_kind { FILE_LOG, FILE_INDEX, FILE_TIMEINDEX, FILE_TXNINDEX, FILE_SNAPSHOT, FILE_OTHER };
 enum file_state { STATE_LIVE, STATE_CLEANED, STATE_SWAP };
@@ -122,9 +124,10 @@ static int by_offset(const void *a, const void *b)
 static void path_of(const struct log *log, const struct found_file *file, const char *more,
                     char out[PATH_MAX])
 {
-    file_name_path(&(struct file_name){log->path, file->base_offset, kind_suffixes[file->kind]},
-                   out);
-    strcat(out, more);
+    char suffix[SUFFIX_MAX_BYTES];
+    int n = snprintf(suffix, sizeof suffix, "%s%s", kind_suffixes[file->kind], more);
+    CHECK(n > 0 && n < SUFFIX_MAX_BYTES);
+    file_name_path(&(struct file_name){log->path, file->base_offset, suffix}, out);
 }
 
 static err_t unlink_path(struct log *log, const char *path)
@@ -259,25 +262,43 @@ static err_t take_segments(struct listing *l)
     return OK;
 }
 
+/* What follows `key` on its line; data NULL: another line. */
+static struct view value_of(struct view line, const char *key)
+{
+    size_t len = strlen(key);
+    if (line.len < len || memcmp(line.data, key, len) != 0) return (struct view){0};
+    return view_of(line.data + len, line.len - len);
+}
+
+static err_t refuse_newer(const char *path)
+{
+    diag(DIAG_ERROR, "log", "file of a newer format file=%s", path);
+    return ERR_UNSUPPORTED;
+}
+
+static err_t parse_metadata(struct log *log, struct view text, const char *path)
+{
+    struct text_lines lines = text_lines_of(text);
+    struct view line;
+    int64_t version;
+    while (text_lines_next(&lines, &line)) {
+        struct view value = value_of(line, "version: ");
+        if (value.data && word_to_int(value, 1, INT32_MAX, &version)) return refuse_newer(path);
+        value = value_of(line, "topic_id: ");
+        if (value.data && uuid_parse(value, &log->topic_id) != OK) {
+            diag(DIAG_WARN, "log", "topic id is not readable, ignored file=%s", path);
+        }
+    }
+    return OK;
+}
+
 static err_t load_topic_id(struct log *log)
 {
-    static const char version[] = "version: ", id[] = "topic_id: ";
     char path[PATH_MAX];
     struct buf text = {0};
     log_file_path(log, "partition.metadata", path);
     err_t err = os_read_file(log_os(log), path, METADATA_MAX_BYTES, &text);
-    const char *at = err == OK ? strstr((const char *)text.data, version) : NULL;
-    if (at && atoi(at + strlen(version)) > 0) {
-        diag(DIAG_ERROR, "log", "file of a newer format file=%s", path);
-        err = ERR_UNSUPPORTED;
-    }
-    at = err == OK ? strstr((const char *)text.data, id) : NULL;
-    if (at) {
-        at += strlen(id);
-        err = uuid_parse(view_of(at, strcspn(at, "\r\n")), &log->topic_id);
-        if (err != OK) diag(DIAG_WARN, "log", "topic id is not readable, ignored file=%s", path);
-        err = OK;
-    }
+    if (err == OK) err = parse_metadata(log, buf_view(&text), path);
     buf_release(&text);
     return err;
 }
@@ -287,13 +308,16 @@ static err_t load_epochs(struct log *log, err_t *result)
 {
     char path[PATH_MAX];
     struct buf text = {0};
+    struct view line;
+    int64_t version;
     log_file_path(log, "leader-epoch-checkpoint", path);
     err_t err = os_read_file(log_os(log), path, EPOCHS_MAX_BYTES, &text);
     *result = err == OK ? epoch_cache_decode(&log->epochs, buf_view(&text)) : err;
-    bool is_newer = err == OK && *result != OK && atoi((const char *)text.data) > 0;
+    struct text_lines lines = text_lines_of(buf_view(&text));
+    bool is_newer = err == OK && text_lines_next(&lines, &line) &&
+                    word_to_int(line, 1, INT32_MAX, &version);
     buf_release(&text);
-    if (is_newer) diag(DIAG_ERROR, "log", "file of a newer format file=%s", path);
-    return is_newer ? ERR_UNSUPPORTED : OK;
+    return is_newer ? refuse_newer(path) : OK;
 }
 
 static err_t load(struct listing *l, err_t *epochs)

@@ -15,6 +15,7 @@
  */
 #include "segment.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 
@@ -28,6 +29,7 @@
 static const int64_t reserve_after_bytes = 256 * 1024;
 static const int64_t reserve_max_bytes = 64 * 1024 * 1024;
 
+enum { SUFFIX_MAX_BYTES = 32 };
 static const char *const index_suffixes[] = {".index", ".timeindex", ".txnindex"};
 
 static void segment_check(const struct segment *s)
@@ -369,11 +371,11 @@ static void name_of(const struct segment *s, const char *suffix, const char *mor
                     char out[PATH_MAX])
 {
     struct file_name name = s->file.name;
-    name.suffix = suffix;
+    char both[SUFFIX_MAX_BYTES];
+    int n = snprintf(both, sizeof both, "%s%s", suffix, more);
+    CHECK(n > 0 && n < SUFFIX_MAX_BYTES);
+    name.suffix = both;
     file_name_path(&name, out);
-    size_t len = strlen(out);
-    CHECK(len + strlen(more) < PATH_MAX);
-    strcpy(out + len, more);
 }
 
 static err_t rename_one(const struct segment *s, const char *suffix, const char *from_more,
