@@ -93,18 +93,28 @@ err_t log_add_damage(struct log *log, struct log_damage damage)
     return OK;
 }
 
-/* Damage below the start of the log stays known as long as its segment is there: whoever scans that
- * segment has to pass it. */
-bool log_drop_damage(struct log *log, koffset_t first_base, koffset_t end)
+/* Whoever scans a segment has to pass its damage, also what lies below the log's start or hides no
+ * offsets: only what is no longer in the files is forgotten. */
+static bool is_gone(const struct log *log, const struct log_damage *d)
+{
+    const struct segment *last = log_active(log);
+    if (d->segment_base != last->base_offset) {
+        return d->segment_base < log->segments[0]->base_offset ||
+               d->segment_base > last->base_offset;
+    }
+    return d->from >= log->end_offset && d->position >= last->size_bytes;
+}
+
+bool log_drop_damage(struct log *log)
 {
     size_t kept = 0;
     bool has_changed = false;
     for (size_t i = 0; i < log->damage_count; i++) {
         struct log_damage d = log->damage[i];
-        bool is_gone = d.segment_base < first_base || d.from >= end;
-        has_changed |= is_gone || d.to > end;
-        d.to = MIN(d.to, end);
-        if (!is_gone) log->damage[kept++] = d;
+        bool is_kept = !is_gone(log, &d);
+        has_changed |= !is_kept || d.to > log->end_offset;
+        d.to = MIN(d.to, log->end_offset);
+        if (is_kept) log->damage[kept++] = d;
     }
     log->damage_count = kept;
     return has_changed;

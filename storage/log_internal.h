@@ -165,9 +165,9 @@ void log_cut_before_damage(const struct log *log, const struct segment *segment,
                            koffset_t *end_offset, int64_t *position);
 /* Under `lock`, or at open. */
 err_t log_add_damage(struct log *log, struct log_damage damage);
-/* Forgets what lies in segments before `first_base` and at or behind the end; whether something
- * was. */
-bool log_drop_damage(struct log *log, koffset_t first_base, koffset_t end);
+/* Forgets what is not in the row of segments any more; whether there was any. Under `lock`, or at
+ * open. */
+bool log_drop_damage(struct log *log);
 /* Looks for the next good batch behind a bad one at scan->next: OK, its header, and scan->next is
  * where it starts; ERR_NOT_FOUND: there is none. */
 err_t log_resync(struct segment_scan *scan, koffset_t min_offset, struct batch_header *out);

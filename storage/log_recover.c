@@ -426,7 +426,7 @@ static err_t recover_row(struct recovery *r)
     TRY(read_roll_timestamp(log));
     log->end_offset = log_active(log)->end_offset;
     log->start_offset = MAX(log->segments[0]->base_offset, options->start_offset);
-    log->damage_changed |= log_drop_damage(log, log->segments[0]->base_offset, log->end_offset);
+    log->damage_changed |= log_drop_damage(log);
     return OK;
 }
 

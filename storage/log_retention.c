@@ -62,7 +62,7 @@ static err_t detach_first(struct log *log, time_ms_t now_ms)
     memmove(log->segments, log->segments + 1, log->segment_count * sizeof *log->segments);
     log->start_offset = MAX(log->start_offset, log->segments[0]->base_offset);
     log->epochs_changed |= epoch_cache_truncate_start(&log->epochs, log->start_offset);
-    log->damage_changed |= log_drop_damage(log, log->segments[0]->base_offset, INT64_MAX);
+    log->damage_changed |= log_drop_damage(log);
     log_count_sizes(log);
     return OK;
 }

@@ -136,7 +136,7 @@ static void replace_tail(struct log *log, size_t index, struct segment *last, st
     log->wants_roll = false;
     log->roll_offset = 0;
     log_clear_hints(log);
-    log->damage_changed |= log_drop_damage(log, 0, log->end_offset);
+    log->damage_changed |= log_drop_damage(log);
     log->epochs_changed |= epoch_cache_truncate_end(&log->epochs, log->end_offset);
     log_count_sizes(log);
     int64_t position = log_position(last, last->size_bytes);
@@ -279,7 +279,7 @@ static err_t reset_stopped(struct log *log, koffset_t offset)
         first->log_position = log_position(active, active->size_bytes);
         replace_tail(log, 0, first, gone, &gone_count);
         log->start_offset = log->flushed_offset = offset;
-        log->damage_changed |= log_drop_damage(log, 0, 0);
+        log->damage_changed |= log_drop_damage(log);
         epoch_cache_release(&log->epochs);
         log->epochs_changed = true;
         set_producers(log, producers);

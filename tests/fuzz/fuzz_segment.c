@@ -75,8 +75,12 @@ static void check_truncates(struct log_on_disk *l)
     struct log *log = l->fixture.log;
     struct log_offsets o = log_offsets(log);
     CHECK(log_truncate(log, o.start + (o.end - o.start) / 2) == OK);
-    CHECK(log_offsets(log).end <= o.end);
+    koffset_t end = log_offsets(log).end;
+    CHECK(end <= o.end);
     check_all(log, false);
+    struct batch_spec spec = {.records = 2, .sequence = -1, .leader_epoch = 1 << 30};
+    if (log_fixture_append(&l->fixture, &spec) == OK)
+        CHECK(check_read(log, end, end + 2, true) == end + 2);
     CHECK(log_advance_start(log, log_offsets(log).end) == OK);
     int dropped;
     CHECK(log_apply_retention(log, fixed_wall_ms(NULL), log_offsets(log).end, &dropped) == OK);
