@@ -161,6 +161,7 @@ struct walk {
     koffset_t next_base; /* of the segment behind it; INT64_MAX: none */
     int64_t file_size;
     struct segment_scan scan;
+    int64_t tail; /* where the first batch at or above the recovery point begins; -1: none does */
     bool is_over; /* the tail was cut, or nothing good follows */
 };
 
@@ -231,6 +232,7 @@ static err_t walk_batches(struct recovery *r, struct walk *w)
             continue;
         }
         segment->size_bytes = w->scan.pos;
+        if (w->tail < 0 && header.base_offset >= r->check_from) w->tail = w->scan.pos;
         TRY(segment_add(segment, &header, r->log->config.index_interval_bytes));
         if (!r->is_clean) TRY(log_note_epoch(r->log, &header));
         if (w->scan.next - told >= SCAN_ALL) {
@@ -277,13 +279,33 @@ static err_t drop_empty_next(struct recovery *r, size_t index)
     return OK;
 }
 
+/* Writes what was read once more, the same bytes. Where an fdatasync has failed in this boot, the
+ * page cache shows what the disk never got and calls it clean: no later sync would write it. The
+ * tail is what the recovery point leaves, so this is a bounded amount of memory work. */
+static err_t rewrite(struct recovery *r, struct segment *segment, int fd, int64_t from)
+{
+    const struct os *os = log_os(r->log);
+    struct buf piece = {0};
+    err_t err = buf_reserve(&piece, SCAN_ALL);
+    for (int64_t at = from; err == OK && at < segment->size_bytes;) {
+        size_t len = (size_t)MIN(SCAN_ALL, segment->size_bytes - at);
+        ssize_t n = os->pread(os, fd, piece.data, len, at);
+        if (n > 0) n = os->pwrite(os, fd, piece.data, (size_t)n, at);
+        if (n <= 0) err = n < 0 ? handle_error(&segment->file, n, "rewrite") : ERR_IO;
+        at += n;
+    }
+    buf_release(&piece);
+    return err;
+}
+
 /* Reads what has to be read of the segment; afterwards its size, end and indexes are right. */
 static err_t walk_segment(struct recovery *r, size_t index, bool is_new)
 {
     struct log *log = r->log;
     struct segment *segment = log->segments[index];
     bool is_last = index + 1 == log->segment_count || has_empty_next(log, index);
-    struct walk w = {.segment = segment, .index = index, .file_size = segment->size_bytes};
+    struct walk w = {
+        .segment = segment, .index = index, .file_size = segment->size_bytes, .tail = -1};
     struct offset_entry start = {segment->base_offset, 0};
     struct slice_file *file;
     w.next_base = is_last ? INT64_MAX : log->segments[index + 1]->base_offset;
@@ -295,6 +317,7 @@ static err_t walk_segment(struct recovery *r, size_t index, bool is_new)
     segment_scan_init(&w.scan, log_os(log), file->fd, r->is_clean ? SCAN_HEADERS : SCAN_ALL);
     segment_scan_seek(&w.scan, start.position, w.file_size);
     err_t err = walk_batches(r, &w);
+    if (err == OK && w.tail >= 0) err = rewrite(r, segment, file->fd, w.tail);
     if (err == OK) err = drop_empty_next(r, index);
     if (err == OK && index + 1 < log->segment_count) {
         w.next_base = log->segments[index + 1]->base_offset;
