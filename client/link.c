@@ -23,7 +23,11 @@
 #include "protocol/frame.h"
 #include "protocol/header.h"
 
-enum { OFFERS_MAX = 1000, ADDRESS_MAX = 300 };
+enum {
+    OFFERS_MAX = 1000,
+    ADDRESS_MAX = 300,
+    OPEN_MAX_MS = 5000, /* whoever does not answer the first request within it is no broker */
+};
 
 struct offer {
     int16_t key, min, max;
@@ -32,6 +36,7 @@ struct offer {
 struct link {
     int fd;
     int timeout_ms;
+    bool is_open;        /* it has named its versions */
     int64_t deadline_ms; /* of the call under way */
     int32_t correlation_id;
     char client_id[64];
@@ -61,6 +66,13 @@ __attribute__((format(printf, 3, 4))) static err_t fail(struct link *link, err_t
 
 /* ---- bytes ---- */
 
+static int allowed_ms(const struct link *link)
+{
+    return link->is_open ? link->timeout_ms : MIN(link->timeout_ms, OPEN_MAX_MS);
+}
+
+static void start_clock(struct link *link) { link->deadline_ms = now_ms() + allowed_ms(link); }
+
 static err_t wait_for(struct link *link, short events)
 {
     struct pollfd p = {.fd = link->fd, .events = events};
@@ -69,8 +81,9 @@ static err_t wait_for(struct link *link, short events)
         int n = poll(&p, 1, left > 0 ? (int)left : 0);
         if (n > 0) return OK;
         if (n == 0)
-            return fail(link, ERR_TIMEOUT, "%s did not answer within %d ms", link->address,
-                        link->timeout_ms);
+            return fail(link, ERR_TIMEOUT, "%s did not answer within %d ms%s", link->address,
+                        allowed_ms(link),
+                        link->is_open ? "" : "; that may be no Kafka broker, or one behind TLS");
         if (errno != EINTR) return fail(link, ERR_IO, "poll: %s", strerror(errno));
     }
 }
@@ -102,11 +115,26 @@ static err_t read_all(struct link *link, uint8_t *data, size_t len)
             continue;
         }
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return fail(link, ERR_CLOSED, "%s closed the connection", link->address);
+        if (n <= 0)
+            return fail(link, ERR_CLOSED, "%s closed the connection%s", link->address,
+                        link->is_open ? "" : "; that may be no Kafka broker, or one behind TLS");
         data += n;
         len -= (size_t)n;
     }
     return OK;
+}
+
+/* What else listens on ports: told by its first bytes. */
+static err_t fail_prefix(struct link *link, const uint8_t prefix[FRAME_PREFIX_BYTES])
+{
+    if (memcmp(prefix, "HTTP", 4) == 0)
+        return fail(link, ERR_INVALID, "%s speaks HTTP, not Kafka", link->address);
+    if (prefix[0] == 0x15 && prefix[1] == 3) /* an alert */
+        return fail(link, ERR_INVALID, "%s speaks TLS, which this program does not know yet",
+                    link->address);
+    return fail(link, ERR_INVALID,
+                "%s announced a response of %d bytes: this is not a Kafka broker", link->address,
+                (int32_t)be32_get(prefix));
 }
 
 /* The frame grows as bytes come, not as its prefix says. */
@@ -116,10 +144,7 @@ static err_t read_frame(struct link *link)
     uint8_t prefix[FRAME_PREFIX_BYTES];
     int64_t len;
     TRY(read_all(link, prefix, sizeof prefix));
-    if (frame_parse(prefix, LINK_FRAME_MAX, &len) != OK)
-        return fail(link, ERR_INVALID,
-                    "%s announced a response of %lld bytes: this is not a Kafka broker",
-                    link->address, (long long)len);
+    if (frame_parse(prefix, LINK_FRAME_MAX, &len) != OK) return fail_prefix(link, prefix);
     buf_clear(&link->in);
     while ((int64_t)link->in.len < len) {
         size_t step = (size_t)MIN(len - (int64_t)link->in.len, STEP);
@@ -161,7 +186,8 @@ static bool split_address(const char *text, char host[ADDRESS_MAX], char port[8]
         if (!host_end || (host_end[1] != 0 && host_end[1] != ':')) return false;
         colon = host_end[1] ? host_end + 1 : NULL;
         host_start++;
-    }
+    } else if (colon && strchr(text, ':') != colon)
+        return false; /* an IPv6 address without its brackets */
     size_t host_len = (size_t)(host_end - host_start),
            port_len = colon ? (size_t)(end - colon) - 1 : 0;
     if (host_len == 0 || host_len >= ADDRESS_MAX || port_len >= 8 || (colon && port_len == 0))
@@ -169,18 +195,21 @@ static bool split_address(const char *text, char host[ADDRESS_MAX], char port[8]
     memcpy(host, host_start, host_len);
     host[host_len] = 0;
     memcpy(port, colon ? colon + 1 : "9092", colon ? port_len + 1 : 5);
-    return true;
+    char *rest;
+    long number = strtol(port, &rest, 10);
+    return *rest == 0 && number >= 1 && number <= 65535;
 }
 
 static err_t connect_name(struct link *link)
 {
     char host[ADDRESS_MAX], port[8];
     if (!split_address(link->address, host, port))
-        return fail(link, ERR_INVALID, "'%s' is not HOST:PORT", link->address);
+        return fail(link, ERR_INVALID,
+                    "'%s' is not HOST:PORT (an IPv6 address goes into brackets: [::1]:9092)",
+                    link->address);
     struct addrinfo *list, hint = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
     int r = getaddrinfo(host, port, &hint, &list);
-    if (r)
-        return fail(link, ERR_NOT_FOUND, "cannot resolve '%s': %s", link->address, gai_strerror(r));
+    if (r) return fail(link, ERR_NOT_FOUND, "cannot resolve '%s': %s", host, gai_strerror(r));
     err_t err = ERR_NOT_FOUND;
     for (const struct addrinfo *a = list; a && err != OK; a = a->ai_next) {
         if (link->fd >= 0) close(link->fd);
@@ -215,7 +244,7 @@ static err_t call_version(struct link *link, const struct api *api, int version,
                                     .api = api};
     size_t start;
     int32_t correlation_id;
-    link->deadline_ms = now_ms() + link->timeout_ms;
+    start_clock(link);
     buf_clear(&link->out);
     TRY(frame_begin(&link->out, &start));
     TRY(request_header_encode(&header, &link->out));
@@ -289,9 +318,10 @@ static err_t open_first(struct link *link, const char *bootstrap)
             return fail(link, ERR_INVALID, "'%s' is not HOST:PORT", at);
         memcpy(link->address, at, len);
         link->address[len] = 0;
-        link->deadline_ms = now_ms() + link->timeout_ms;
+        start_clock(link);
         err = connect_name(link);
         if (err == OK) err = ask_versions(link);
+        link->is_open = err == OK;
         at += len + (at[len] == ',');
     }
     return err;

@@ -1,4 +1,5 @@
 /* stele - the command line: a table of sub-commands, and help for each. */
+#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "base/check.h"
 #include "base/version.h"
 #include "command.h"
+#include "nearest.h"
 
 static const struct command *const commands[] = {
     &command_topic,      &command_config,        &command_broker_api,    &command_log_dump,
@@ -31,25 +33,6 @@ static void print_usage(FILE *to)
         to);
 }
 
-/* Three edits or fewer away, for "did you mean". */
-static size_t distance(const char *a, const char *b)
-{
-    enum { LONG = 32 };
-    size_t row[LONG + 1], n = strlen(b);
-    if (n > LONG || strlen(a) > LONG) return LONG;
-    for (size_t j = 0; j <= n; j++) row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t corner = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            size_t change = corner + (a[i - 1] != b[j - 1]);
-            corner = row[j];
-            row[j] = MIN(change, MIN(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[n];
-}
-
 static const struct command *find(const char *name)
 {
     for (size_t i = 0; i < COUNT_OF(commands); i++)
@@ -59,13 +42,11 @@ static const struct command *find(const char *name)
 
 static int unknown(const char *name)
 {
-    const struct command *nearest = commands[0];
-    for (size_t i = 1; i < COUNT_OF(commands); i++)
-        if (distance(name, commands[i]->name) < distance(name, nearest->name))
-            nearest = commands[i];
-    fprintf(stderr, "stele: there is no command '%s'", name);
-    if (distance(name, nearest->name) <= 3) fprintf(stderr, "; did you mean '%s'?", nearest->name);
-    fputs(" 'stele help' lists them.\n", stderr);
+    const char *names[COUNT_OF(commands)];
+    for (size_t i = 0; i < COUNT_OF(commands); i++) names[i] = commands[i]->name;
+    const char *near = nearest(name, names, COUNT_OF(commands));
+    fprintf(stderr, "stele: there is no command '%s'%s%s%s; 'stele help' lists them\n", name,
+            near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
     return EXIT_USAGE;
 }
 
@@ -97,6 +78,7 @@ int main(int argc, char **argv)
     const struct command *c = find(argv[1]);
     if (!c) return unknown(argv[1]);
     char name[64];
+    argp_err_exit_status = EXIT_USAGE;
     snprintf(name, sizeof name, "stele %s", c->name);
     argv[1] = name;
     int code = c->run(argc - 1, argv + 1);

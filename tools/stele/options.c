@@ -12,8 +12,9 @@ enum { KEY_FORMAT = 0x100, KEY_TIMEOUT, TIMEOUT_DEFAULT_MS = 30000 };
 void common_options_init(struct common_options *options)
 {
     const char *bootstrap = getenv("STELE_BOOTSTRAP");
-    *options = (struct common_options){.bootstrap = bootstrap && bootstrap[0] ? bootstrap
-                                                                              : "127.0.0.1:9092",
+    bool is_default = !bootstrap || !bootstrap[0];
+    *options = (struct common_options){.bootstrap = is_default ? "127.0.0.1:9092" : bootstrap,
+                                       .is_default = is_default,
                                        .timeout_ms = TIMEOUT_DEFAULT_MS};
 }
 
@@ -40,7 +41,10 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
     struct common_options *options = state->input;
     long long ms;
     switch (key) {
-    case 'b': options->bootstrap = arg; return 0;
+    case 'b':
+        options->bootstrap = arg;
+        options->is_default = false;
+        return 0;
     case KEY_FORMAT: parse_format(arg, state, options); return 0;
     case KEY_TIMEOUT:
         if (!parse_long(arg, 1, 3600000, &ms))
@@ -85,7 +89,10 @@ struct link *common_link(const struct common_options *options)
     struct link_options open = {
         .bootstrap = options->bootstrap, .client_id = "stele", .timeout_ms = options->timeout_ms};
     if (link_open(&open, &link, why) == OK) return link;
-    complain(EXIT_UNREACHABLE, "%s", why);
+    complain(EXIT_UNREACHABLE, "%s%s", why,
+             options->is_default
+                 ? "\nThis is the default address; -b HOST:PORT or STELE_BOOTSTRAP names another."
+                 : "");
     return NULL;
 }
 

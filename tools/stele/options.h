@@ -11,6 +11,7 @@ enum output_format { FORMAT_TEXT, FORMAT_JSON };
 
 struct common_options {
     const char *bootstrap; /* --bootstrap, STELE_BOOTSTRAP, 127.0.0.1:9092 */
+    bool is_default;       /* nobody named one */
     enum output_format format;
     int timeout_ms;
 };

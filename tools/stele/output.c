@@ -65,6 +65,8 @@ void output_numbers(struct output *out, const int32_t *numbers, int32_t count)
     add_cell(out, list);
 }
 
+bool output_is_empty(const struct output *out) { return json_array_size(out->rows) == 0; }
+
 /* ---- text ---- */
 
 static void cell_text(const json_t *cell, char *text, size_t size)
@@ -96,6 +98,7 @@ static void print_text(const struct output *out)
     char text[CELL_MAX];
     json_t *row;
     CHECK(out->column_count <= COLUMNS_MAX);
+    if (output_is_empty(out)) return; /* titles of nothing tell nothing */
     for (int c = 0; c < out->column_count; c++) widths[c] = strlen(out->columns[c].title);
     json_array_foreach(out->rows, index, row)
     {

@@ -30,5 +30,6 @@ void output_number(struct output *out, int64_t number);
 void output_bool(struct output *out, bool value);
 /* A list of numbers: [1,2,3] in JSON, 1,2,3 in text. */
 void output_numbers(struct output *out, const int32_t *numbers, int32_t count);
+bool output_is_empty(const struct output *out);
 /* Prints all rows and frees. JSON: an array of objects. */
 void output_finish(struct output *out);

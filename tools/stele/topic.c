@@ -1,4 +1,10 @@
-/* stele topic create|list|describe|alter|delete. */
+/* stele topic: its command line, and the verbs that change something: create, alter, delete.
+ *
+ * A person gets a sentence for each topic, what was refused on stderr; JSON has one object for
+ * each, refused or not.
+ */
+#include "topic.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,31 +12,46 @@
 
 #include "base/check.h"
 #include "base/uuid.h"
-#include "options.h"
+#include "nearest.h"
 #include "output.h"
 #include "protocol/codec.h"
 #include "protocol/kafka_error.h"
 
-enum { NAMES_MAX = 1000, CONFIGS_MAX = 64 };
+#define TEXT(v) (int)(v).len, (const char *)(v).data
+
 enum { KEY_IF_EXISTS = 0x200, KEY_IF_NOT_EXISTS, KEY_VALIDATE, KEY_INTERNAL };
 
-enum verb { VERB_CREATE, VERB_LIST, VERB_DESCRIBE, VERB_ALTER, VERB_DELETE, VERB__COUNT };
-static const char *const verb_names[VERB__COUNT] = {"create", "list", "describe", "alter",
-                                                    "delete"};
+/* ---- verbs and their options ---- */
 
-struct topic_options {
-    struct common_options common;
-    enum verb verb;
-    const char *names[NAMES_MAX];
-    int name_count;
-    int partitions;  /* -1: not said */
-    int replication; /* -1: not said */
-    const char *configs[CONFIGS_MAX];
-    int config_count;
-    bool if_exists, if_not_exists, validate_only, with_internal;
+enum topic_flag {
+    FLAG_PARTITIONS = 1 << 0,
+    FLAG_REPLICATION = 1 << 1,
+    FLAG_CONFIG = 1 << 2,
+    FLAG_IF_EXISTS = 1 << 3,
+    FLAG_IF_NOT_EXISTS = 1 << 4,
+    FLAG_VALIDATE = 1 << 5,
+    FLAG_INTERNAL = 1 << 6,
 };
 
-/* ---- arguments ---- */
+static const char *const flag_names[] = {"--partitions", "--replication-factor", "--config",
+                                         "--if-exists",  "--if-not-exists",      "--validate-only",
+                                         "--internal"};
+
+static const struct verb {
+    const char *name;
+    int (*run)(struct topic_session *session);
+    unsigned flags;
+    bool needs_names;
+} verbs[] = {
+    {"create", topic_create,
+     FLAG_PARTITIONS | FLAG_REPLICATION | FLAG_CONFIG | FLAG_IF_NOT_EXISTS | FLAG_VALIDATE, true},
+    {"list", topic_list, FLAG_INTERNAL, false},
+    {"describe", topic_describe, FLAG_IF_EXISTS | FLAG_INTERNAL, false},
+    {"alter", topic_alter, FLAG_PARTITIONS | FLAG_VALIDATE, true},
+    {"delete", topic_delete, FLAG_IF_EXISTS, true},
+};
+
+/* ---- the command line ---- */
 
 static void parse_number(const char *what, const char *arg, int max, struct argp_state *state,
                          int *out)
@@ -43,9 +64,45 @@ static void parse_number(const char *what, const char *arg, int max, struct argp
 
 static void parse_config(char *arg, struct argp_state *state, struct topic_options *o)
 {
-    if (!strchr(arg, '=')) argp_error(state, "--config takes KEY=VALUE, not '%s'", arg);
-    if (o->config_count == CONFIGS_MAX) argp_error(state, "at most %d --config", CONFIGS_MAX);
+    const char *equals = strchr(arg, '=');
+    if (!equals || equals == arg) argp_error(state, "--config takes KEY=VALUE, not '%s'", arg);
+    if (o->config_count == TOPIC_CONFIGS_MAX)
+        argp_error(state, "at most %d --config", TOPIC_CONFIGS_MAX);
     o->configs[o->config_count++] = arg;
+}
+
+static void parse_flag(int key, char *arg, struct argp_state *state, struct topic_options *o)
+{
+    switch (key) {
+    case 'p':
+        o->given |= FLAG_PARTITIONS;
+        parse_number("--partitions", arg, 1000000, state, &o->partitions);
+        break;
+    case 'r':
+        o->given |= FLAG_REPLICATION;
+        parse_number("--replication-factor", arg, INT16_MAX, state, &o->replication);
+        break;
+    case 'c':
+        o->given |= FLAG_CONFIG;
+        parse_config(arg, state, o);
+        break;
+    case KEY_IF_EXISTS:
+        o->given |= FLAG_IF_EXISTS;
+        o->if_exists = true;
+        break;
+    case KEY_IF_NOT_EXISTS:
+        o->given |= FLAG_IF_NOT_EXISTS;
+        o->if_not_exists = true;
+        break;
+    case KEY_VALIDATE:
+        o->given |= FLAG_VALIDATE;
+        o->validate_only = true;
+        break;
+    default:
+        o->given |= FLAG_INTERNAL;
+        o->with_internal = true;
+        break;
+    }
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -53,16 +110,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct topic_options *o = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &o->common; return 0;
-    case 'p': parse_number("--partitions", arg, 1000000, state, &o->partitions); return 0;
-    case 'r': parse_number("--replication-factor", arg, 32767, state, &o->replication); return 0;
-    case 'c': parse_config(arg, state, o); return 0;
-    case KEY_IF_EXISTS: o->if_exists = true; return 0;
-    case KEY_IF_NOT_EXISTS: o->if_not_exists = true; return 0;
-    case KEY_VALIDATE: o->validate_only = true; return 0;
-    case KEY_INTERNAL: o->with_internal = true; return 0;
+    case 'p':
+    case 'r':
+    case 'c':
+    case KEY_IF_EXISTS:
+    case KEY_IF_NOT_EXISTS:
+    case KEY_VALIDATE:
+    case KEY_INTERNAL: parse_flag(key, arg, state, o); return 0;
     case ARGP_KEY_ARG:
-        if (o->name_count == NAMES_MAX) argp_error(state, "at most %d topics", NAMES_MAX);
-        o->names[o->name_count++] = arg;
+        if (o->word_count > TOPIC_NAMES_MAX)
+            argp_error(state, "at most %d topics", TOPIC_NAMES_MAX);
+        o->words[o->word_count++] = arg;
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -78,36 +136,98 @@ static const struct argp_option options[] = {
     {"if-exists", KEY_IF_EXISTS, NULL, 0, "delete, describe: a missing topic is no error", 0},
     {"validate-only", KEY_VALIDATE, NULL, 0,
      "create, alter: say whether it would work, change nothing", 0},
-    {"internal", KEY_INTERNAL, NULL, 0, "list: internal topics too", 0},
+    {"internal", KEY_INTERNAL, NULL, 0, "list, describe: internal topics too", 0},
     {0},
 };
 
-/* ---- what the answers have in common ---- */
-
-/* One row of the outcome of create, alter and delete. */
-static int print_outcome(struct output *out, struct view name, int16_t code, struct view message,
-                         bool ignore)
+static const struct verb *find_verb(const struct topic_options *o)
 {
-    bool ok = code == KAFKA_ERR_NONE || ignore;
-    output_text(out, name);
-    output_string(out, code == KAFKA_ERR_NONE ? "ok" : kafka_error_name(code));
-    if (message.data)
-        output_text(out, message);
+    const char *names[COUNT_OF(verbs)];
+    const char *word = o->word_count ? o->words[0] : NULL;
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+        names[i] = verbs[i].name;
+        if (word && strcmp(word, names[i]) == 0) return &verbs[i];
+    }
+    const char *near = word ? nearest(word, names, COUNT_OF(verbs)) : NULL;
+    if (near)
+        complain(EXIT_USAGE, "there is no 'topic %s', did you mean 'topic %s'?", word, near);
     else
-        output_string(out, code == KAFKA_ERR_NONE ? NULL : kafka_error_text(code));
-    return ok ? EXIT_OK : EXIT_FOUND;
+        complain(EXIT_USAGE, "topic is followed by create, list, describe, alter or delete%s%s%s",
+                 word ? ", not '" : "", word ? word : "", word ? "'" : "; see 'stele help topic'");
+    return NULL;
+}
+
+static bool check_usage(const struct topic_options *o, const struct verb *verb)
+{
+    for (size_t i = 0; i < COUNT_OF(flag_names); i++) {
+        if (!(o->given & ~verb->flags & 1u << i)) continue;
+        complain(EXIT_USAGE, "topic %s does not take %s", verb->name, flag_names[i]);
+        return false;
+    }
+    if (verb->needs_names && o->name_count == 0) {
+        complain(EXIT_USAGE, "topic %s: which topic?", verb->name);
+        return false;
+    }
+    if (verb->run == topic_alter && o->partitions < 0) {
+        complain(EXIT_USAGE, "topic alter needs --partitions N; settings are altered with "
+                             "'stele config alter --topic TOPIC --set KEY=VALUE'");
+        return false;
+    }
+    return true;
+}
+
+/* ---- outcomes ---- */
+
+struct outcome {
+    struct view name;
+    int16_t error;
+    struct view message; /* of the broker; data NULL: none */
+    bool is_ignored;     /* an error that was expected */
+};
+
+/* Reports what was refused; true: it was done, and the caller says so. */
+static bool report(const struct outcome *o, int *code)
+{
+    struct view said = o->message;
+    if (o->error == KAFKA_ERR_NONE) return true;
+    if (!said.data) said = view_str(kafka_error_text(o->error));
+    if (o->is_ignored) {
+        printf("%.*s: nothing to do: %.*s\n", TEXT(o->name), TEXT(said));
+        return false;
+    }
+    bool is_named = memmem(said.data, said.len, o->name.data, o->name.len) != NULL;
+    *code = complain(EXIT_FOUND, "%.*s%s%.*s (%s)", is_named ? 0 : (int)o->name.len,
+                     (const char *)o->name.data, is_named ? "" : ": ", TEXT(said),
+                     kafka_error_name(o->error));
+    return false;
+}
+
+/* The first cells of a row. */
+static void add_outcome(struct output *out, const struct outcome *o, int *code)
+{
+    output_text(out, o->name);
+    output_string(out, o->error ? kafka_error_name(o->error) : "ok");
+    output_text(out, o->message);
+    if (o->error && !o->is_ignored) *code = EXIT_FOUND;
 }
 
 static const struct column outcome_columns[] = {
-    {"TOPIC", COLUMN_TEXT}, {"RESULT", COLUMN_TEXT}, {"MESSAGE", COLUMN_TEXT}};
+    {"TOPIC", COLUMN_TEXT},        {"RESULT", COLUMN_TEXT},        {"MESSAGE", COLUMN_TEXT},
+    {"PARTITIONS", COLUMN_NUMBER}, {"REPLICATION", COLUMN_NUMBER}, {"ID", COLUMN_TEXT}};
 
-struct session {
-    const struct topic_options *options;
-    struct link *link;
-    struct arena arena;
-};
+/* NULL: for people; then sentences are printed. */
+static struct output *outcomes_begin(const struct topic_session *s, int columns)
+{
+    if (s->options->common.format == FORMAT_TEXT) return NULL;
+    return output_new(FORMAT_JSON, outcome_columns, columns);
+}
 
-static void *need(void *p)
+static void outcomes_end(struct output *out)
+{
+    if (out) output_finish(out);
+}
+
+void *topic_need(void *p)
 {
     if (!p) exit(complain(EXIT_BROKEN, "out of memory"));
     return p;
@@ -115,45 +235,16 @@ static void *need(void *p)
 
 /* ---- create ---- */
 
-static int print_created(struct session *s, const struct create_topics_response *response)
-{
-    static const struct column columns[] = {
-        {"TOPIC", COLUMN_TEXT},        {"RESULT", COLUMN_TEXT},        {"MESSAGE", COLUMN_TEXT},
-        {"PARTITIONS", COLUMN_NUMBER}, {"REPLICATION", COLUMN_NUMBER}, {"ID", COLUMN_TEXT}};
-    struct output *out = output_new(s->options->common.format, columns, 6);
-    int code = EXIT_OK;
-    for (int32_t i = 0; i < response->topics_count; i++) {
-        const struct create_topics_response_topic *t = &response->topics[i];
-        bool ignore = s->options->if_not_exists && t->error_code == KAFKA_ERR_TOPIC_ALREADY_EXISTS;
-        int one = print_outcome(out, t->name, t->error_code, t->error_message, ignore);
-        code = MAX(code, one);
-        char id[UUID_TEXT_LEN + 1];
-        uuid_format(t->topic_id, id);
-        if (t->num_partitions > 0)
-            output_number(out, t->num_partitions);
-        else
-            output_string(out, NULL);
-        if (t->replication_factor > 0)
-            output_number(out, t->replication_factor);
-        else
-            output_string(out, NULL);
-        output_string(out, uuid_is_zero(t->topic_id) ? NULL : id);
-    }
-    output_finish(out);
-    return code;
-}
-
-static int run_create(struct session *s)
+static void fill_create(struct topic_session *s, struct create_topics_request *request)
 {
     const struct topic_options *o = s->options;
-    struct create_topics_request request;
-    struct create_topics_response response;
-    CODEC_DEFAULT(create_topics_request, &request);
-    request.timeout_ms = o->common.timeout_ms;
-    request.validate_only = o->validate_only;
-    request.topics = need(CODEC_NEW(&s->arena, create_topics_request_topic, (size_t)o->name_count));
-    request.topics_count = o->name_count;
-    struct create_topics_request_config *configs = need(
+    CODEC_DEFAULT(create_topics_request, request);
+    request->timeout_ms = o->common.timeout_ms;
+    request->validate_only = o->validate_only;
+    request->topics = topic_need(
+        CODEC_NEW(&s->arena, create_topics_request_topic, (size_t)o->name_count));
+    request->topics_count = o->name_count;
+    struct create_topics_request_config *configs = topic_need(
         CODEC_NEW(&s->arena, create_topics_request_config, (size_t)o->config_count));
     for (int i = 0; i < o->config_count; i++) {
         const char *equals = strchr(o->configs[i], '=');
@@ -161,208 +252,104 @@ static int run_create(struct session *s)
         configs[i].value = view_str(equals + 1);
     }
     for (int i = 0; i < o->name_count; i++) {
-        request.topics[i].name = view_str(o->names[i]);
-        request.topics[i].num_partitions = o->partitions;
-        request.topics[i].replication_factor = (int16_t)o->replication;
-        request.topics[i].configs = configs;
-        request.topics[i].configs_count = o->config_count;
-    }
-    if (link_call(s->link, API_CREATE_TOPICS, &request, &s->arena, &response) != OK)
-        return complain_call(s->link, "topic create");
-    return print_created(s, &response);
-}
-
-/* ---- list, describe ---- */
-
-/* Names NULL: all topics. */
-static err_t ask_metadata(struct session *s, struct metadata_response *response)
-{
-    const struct topic_options *o = s->options;
-    struct metadata_request request;
-    CODEC_DEFAULT(metadata_request, &request);
-    request.allow_auto_topic_creation = false;
-    request.topics_count = -1;
-    if (o->name_count) {
-        request.topics = need(CODEC_NEW(&s->arena, metadata_request_topic, (size_t)o->name_count));
-        request.topics_count = o->name_count;
-        for (int i = 0; i < o->name_count; i++) request.topics[i].name = view_str(o->names[i]);
-    }
-    return link_call(s->link, API_METADATA, &request, &s->arena, response);
-}
-
-static int compare_topics(const void *a, const void *b)
-{
-    const struct metadata_response_topic *x = a, *y = b;
-    size_t len = MIN(x->name.len, y->name.len);
-    int order = len ? memcmp(x->name.data, y->name.data, len) : 0;
-    return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
-}
-
-static int run_list(struct session *s)
-{
-    static const struct column columns[] = {{"TOPIC", COLUMN_TEXT},
-                                            {"PARTITIONS", COLUMN_NUMBER},
-                                            {"REPLICATION", COLUMN_NUMBER},
-                                            {"INTERNAL", COLUMN_BOOL}};
-    struct metadata_response response;
-    if (ask_metadata(s, &response) != OK) return complain_call(s->link, "topic list");
-    qsort(response.topics, (size_t)MAX(response.topics_count, 0), sizeof *response.topics,
-          compare_topics);
-    struct output *out = output_new(s->options->common.format, columns, 4);
-    for (int32_t i = 0; i < response.topics_count; i++) {
-        const struct metadata_response_topic *t = &response.topics[i];
-        if (t->is_internal && !s->options->with_internal) continue;
-        output_text(out, t->name);
-        output_number(out, t->partitions_count);
-        output_number(out, t->partitions_count > 0 ? t->partitions[0].replica_nodes_count : 0);
-        output_bool(out, t->is_internal);
-    }
-    output_finish(out);
-    return EXIT_OK;
-}
-
-/* Start (-2) or end (-1) of each partition; -1 where it cannot be told. */
-static bool ask_offsets(struct session *s, const struct metadata_response_topic *topic,
-                        int64_t timestamp, int64_t *offsets)
-{
-    struct list_offsets_request request;
-    struct list_offsets_response response;
-    size_t count = (size_t)MAX(topic->partitions_count, 0);
-    CODEC_DEFAULT(list_offsets_request, &request);
-    request.replica_id = -1;
-    request.topics = need(CODEC_NEW(&s->arena, list_offsets_request_topic, 1));
-    request.topics_count = 1;
-    request.topics->name = topic->name;
-    request.topics->partitions = need(CODEC_NEW(&s->arena, list_offsets_request_partition, count));
-    request.topics->partitions_count = (int32_t)count;
-    for (size_t i = 0; i < count; i++) {
-        request.topics->partitions[i].partition_index = topic->partitions[i].partition_index;
-        request.topics->partitions[i].timestamp = timestamp;
-        offsets[i] = -1;
-    }
-    if (link_call(s->link, API_LIST_OFFSETS, &request, &s->arena, &response) != OK) return false;
-    for (int32_t t = 0; t < response.topics_count; t++)
-        for (int32_t i = 0; i < response.topics[t].partitions_count && (size_t)i < count; i++)
-            if (response.topics[t].partitions[i].error_code == KAFKA_ERR_NONE)
-                offsets[i] = response.topics[t].partitions[i].offset;
-    return true;
-}
-
-static int by_partition(const void *a, const void *b)
-{
-    return ((const struct metadata_response_partition *)a)->partition_index -
-           ((const struct metadata_response_partition *)b)->partition_index;
-}
-
-/* A copy of the answer that outlives the next call. */
-static void own_names(struct session *s, struct metadata_response *response)
-{
-    for (int32_t i = 0; i < response->topics_count; i++) {
-        struct view *name = &response->topics[i].name;
-        name->data = need(arena_strndup(&s->arena, name->data, name->len));
+        request->topics[i].name = view_str(o->names[i]);
+        request->topics[i].num_partitions = o->partitions;
+        request->topics[i].replication_factor = (int16_t)o->replication;
+        request->topics[i].configs = configs;
+        request->topics[i].configs_count = o->config_count;
     }
 }
 
-static int describe_one(struct session *s, const struct metadata_response_topic *t,
-                        struct output *out)
+/* Brokers of before version 5 do not say. */
+static void output_count(struct output *out, int32_t n)
 {
-    size_t count = (size_t)MAX(t->partitions_count, 0);
-    int64_t *starts = need(arena_calloc(&s->arena, count, sizeof *starts)),
-            *ends = need(arena_calloc(&s->arena, count, sizeof *ends));
-    qsort(t->partitions, count, sizeof *t->partitions, by_partition);
-    if (!ask_offsets(s, t, -2, starts) || !ask_offsets(s, t, -1, ends))
-        return complain_call(s->link, "topic describe");
-    for (size_t i = 0; i < count; i++) {
-        const struct metadata_response_partition *p = &t->partitions[i];
-        output_text(out, t->name);
-        output_number(out, p->partition_index);
-        output_number(out, p->leader_id);
-        output_number(out, p->leader_epoch);
-        output_numbers(out, p->replica_nodes, p->replica_nodes_count);
-        output_numbers(out, p->isr_nodes, p->isr_nodes_count);
-        output_number(out, starts[i]);
-        output_number(out, ends[i]);
-    }
-    return EXIT_OK;
+    if (n > 0)
+        output_number(out, n);
+    else
+        output_string(out, NULL);
 }
 
-/* What was set on the topics, for people only: in JSON `config describe` has it. */
-static void print_settings(struct session *s, const struct metadata_response *topics)
+static void say_created(const struct topic_session *s, const struct create_topics_response_topic *t,
+                        const char *id)
 {
-    struct describe_configs_request request;
-    struct describe_configs_response response;
-    size_t count = (size_t)MAX(topics->topics_count, 0);
-    CODEC_DEFAULT(describe_configs_request, &request);
-    request.resources = need(CODEC_NEW(&s->arena, describe_configs_request_resource, count));
-    for (size_t i = 0; i < count; i++) {
-        if (topics->topics[i].error_code) continue;
-        struct describe_configs_request_resource *r = &request.resources[request.resources_count++];
-        r->resource_type = 2;
-        r->resource_name = topics->topics[i].name;
-        r->configuration_keys_count = -1;
-    }
-    if (!request.resources_count ||
-        link_call(s->link, API_DESCRIBE_CONFIGS, &request, &s->arena, &response) != OK)
-        return;
-    for (int32_t i = 0; i < response.results_count; i++) {
-        const struct describe_configs_response_result *r = &response.results[i];
-        printf("%.*s: ", (int)r->resource_name.len, (const char *)r->resource_name.data);
-        int shown = 0;
-        for (int32_t c = 0; c < r->configs_count; c++) {
-            const struct describe_configs_response_config *config = &r->configs[c];
-            bool is_durability = view_eq(config->name, view_str("durability"));
-            if (config->config_source != 1 && !is_durability) continue; /* 1: set on the topic */
-            printf("%s%.*s=%.*s", shown++ ? ", " : "", (int)config->name.len,
-                   (const char *)config->name.data, (int)config->value.len,
-                   (const char *)config->value.data);
-        }
-        puts(shown ? "" : "no settings of its own");
-    }
+    bool is_only_judged = s->options->validate_only;
+    printf("%s %.*s", is_only_judged ? "would create" : "created", TEXT(t->name));
+    if (t->num_partitions > 0)
+        printf(": %" PRId32 " partition%s, replication factor %d", t->num_partitions,
+               t->num_partitions == 1 ? "" : "s", t->replication_factor);
+    if (!uuid_is_zero(t->topic_id)) printf(", id %s", id);
     putchar('\n');
 }
 
-static int run_describe(struct session *s)
+int topic_create(struct topic_session *s)
 {
-    static const struct column columns[] = {{"TOPIC", COLUMN_TEXT},    {"PARTITION", COLUMN_NUMBER},
-                                            {"LEADER", COLUMN_NUMBER}, {"EPOCH", COLUMN_NUMBER},
-                                            {"REPLICAS", COLUMN_TEXT}, {"IN-SYNC", COLUMN_TEXT},
-                                            {"START", COLUMN_NUMBER},  {"END", COLUMN_NUMBER}};
-    struct metadata_response response;
+    struct create_topics_request request;
+    struct create_topics_response response;
     int code = EXIT_OK;
-    if (ask_metadata(s, &response) != OK) return complain_call(s->link, "topic describe");
-    own_names(s, &response);
-    qsort(response.topics, (size_t)MAX(response.topics_count, 0), sizeof *response.topics,
-          compare_topics);
-    if (s->options->common.format == FORMAT_TEXT) print_settings(s, &response);
-    struct output *out = output_new(s->options->common.format, columns, 8);
+    fill_create(s, &request);
+    if (link_call(s->link, API_CREATE_TOPICS, &request, &s->arena, &response) != OK)
+        return complain_call(s->link, "topic create");
+    struct output *out = outcomes_begin(s, 6);
     for (int32_t i = 0; i < response.topics_count; i++) {
-        const struct metadata_response_topic *t = &response.topics[i];
-        int one = t->error_code ? EXIT_OK : describe_one(s, t, out);
-        code = MAX(code, one);
-        if (t->error_code == KAFKA_ERR_NONE) continue;
-        if (!s->options->if_exists)
-            code = complain(EXIT_FOUND, "%.*s: %s", (int)t->name.len, (const char *)t->name.data,
-                            kafka_error_text(t->error_code));
+        const struct create_topics_response_topic *t = &response.topics[i];
+        char id[UUID_TEXT_LEN + 1];
+        uuid_format(t->topic_id, id);
+        bool is_ignored = s->options->if_not_exists &&
+                          t->error_code == KAFKA_ERR_TOPIC_ALREADY_EXISTS;
+        struct outcome o = {t->name, t->error_code, t->error_message, is_ignored};
+        if (!out) {
+            if (report(&o, &code)) say_created(s, t, id);
+            continue;
+        }
+        add_outcome(out, &o, &code);
+        output_count(out, t->num_partitions);
+        output_count(out, t->replication_factor);
+        output_string(out, uuid_is_zero(t->topic_id) ? NULL : id);
     }
-    output_finish(out);
+    outcomes_end(out);
     return code;
 }
 
 /* ---- alter, delete ---- */
 
-static int run_alter(struct session *s)
+static struct view own(struct topic_session *s, struct view v)
+{
+    if (!v.data) return v;
+    return view_of(topic_need(arena_strndup(&s->arena, v.data, v.len)), v.len);
+}
+
+/* Prints what became of each topic; `done` is what to say of a success, with the name put in. The
+ * outcomes are copies: whoever asks for the topics that there are loses the answer before. */
+static int report_all(struct topic_session *s, struct outcome *all, int32_t count,
+                      const char *const done[2])
+{
+    int code = EXIT_OK;
+    struct output *out = outcomes_begin(s, 3);
+    for (int32_t i = 0; i < count; i++) {
+        struct outcome *o = &all[i];
+        bool is_unknown = o->error == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION && !o->is_ignored;
+        if (out) {
+            add_outcome(out, o, &code);
+        } else if (is_unknown) {
+            topic_complain_unknown(s->link, &s->arena, o->name);
+            code = EXIT_FOUND;
+        } else if (report(o, &code)) {
+            printf("%s%.*s%s\n", done[0], TEXT(o->name), done[1]);
+        }
+    }
+    outcomes_end(out);
+    return code;
+}
+
+int topic_alter(struct topic_session *s)
 {
     const struct topic_options *o = s->options;
     struct create_partitions_request request;
     struct create_partitions_response response;
-    if (o->partitions < 0)
-        return complain(
-            EXIT_USAGE,
-            "topic alter needs --partitions N; settings are altered with 'stele config alter'");
     CODEC_DEFAULT(create_partitions_request, &request);
     request.timeout_ms = o->common.timeout_ms;
     request.validate_only = o->validate_only;
-    request.topics = need(
+    request.topics = topic_need(
         CODEC_NEW(&s->arena, create_partitions_request_topic, (size_t)o->name_count));
     request.topics_count = o->name_count;
     for (int i = 0; i < o->name_count; i++) {
@@ -372,60 +359,54 @@ static int run_alter(struct session *s)
     }
     if (link_call(s->link, API_CREATE_PARTITIONS, &request, &s->arena, &response) != OK)
         return complain_call(s->link, "topic alter");
-    struct output *out = output_new(o->common.format, outcome_columns, 3);
-    int code = EXIT_OK;
-    for (int32_t i = 0; i < response.results_count; i++) {
-        int one = print_outcome(out, response.results[i].name, response.results[i].error_code,
-                                response.results[i].error_message, false);
-        code = MAX(code, one);
-    }
-    output_finish(out);
-    return code;
+    int32_t count = response.results_count;
+    struct outcome *all = topic_need(arena_calloc(&s->arena, (size_t)MAX(count, 0), sizeof *all));
+    for (int32_t i = 0; i < count; i++)
+        all[i] = (struct outcome){own(s, response.results[i].name), response.results[i].error_code,
+                                  own(s, response.results[i].error_message), false};
+    char has[64];
+    snprintf(has, sizeof has, " %s %d partitions", o->validate_only ? "may have" : "has",
+             o->partitions);
+    return report_all(s, all, count, (const char *const[]){"", has});
 }
 
-static int run_delete(struct session *s)
+static void fill_delete(struct topic_session *s, struct delete_topics_request *request)
 {
     const struct topic_options *o = s->options;
+    size_t count = (size_t)o->name_count;
+    CODEC_DEFAULT(delete_topics_request, request);
+    request->timeout_ms = o->common.timeout_ms;
+    if (link_version(s->link, API_DELETE_TOPICS) >= 6) {
+        request->topics = topic_need(CODEC_NEW(&s->arena, delete_topics_request_topic, count));
+        request->topics_count = o->name_count;
+        for (size_t i = 0; i < count; i++) request->topics[i].name = view_str(o->names[i]);
+        return;
+    }
+    request->topic_names = topic_need(arena_calloc(&s->arena, count, sizeof *request->topic_names));
+    request->topic_names_count = o->name_count;
+    for (size_t i = 0; i < count; i++) request->topic_names[i] = view_str(o->names[i]);
+}
+
+int topic_delete(struct topic_session *s)
+{
     struct delete_topics_request request;
     struct delete_topics_response response;
-    CODEC_DEFAULT(delete_topics_request, &request);
-    request.timeout_ms = o->common.timeout_ms;
-    if (link_version(s->link, API_DELETE_TOPICS) >= 6) {
-        request.topics = need(
-            CODEC_NEW(&s->arena, delete_topics_request_topic, (size_t)o->name_count));
-        request.topics_count = o->name_count;
-        for (int i = 0; i < o->name_count; i++) request.topics[i].name = view_str(o->names[i]);
-    } else {
-        request.topic_names = need(
-            arena_calloc(&s->arena, (size_t)o->name_count, sizeof *request.topic_names));
-        request.topic_names_count = o->name_count;
-        for (int i = 0; i < o->name_count; i++) request.topic_names[i] = view_str(o->names[i]);
-    }
+    fill_delete(s, &request);
     if (link_call(s->link, API_DELETE_TOPICS, &request, &s->arena, &response) != OK)
         return complain_call(s->link, "topic delete");
-    struct output *out = output_new(o->common.format, outcome_columns, 3);
-    int code = EXIT_OK;
-    for (int32_t i = 0; i < response.responses_count; i++) {
+    int32_t count = response.responses_count;
+    struct outcome *all = topic_need(arena_calloc(&s->arena, (size_t)MAX(count, 0), sizeof *all));
+    for (int32_t i = 0; i < count; i++) {
         const struct delete_topics_response_result *r = &response.responses[i];
-        bool ignore = o->if_exists && r->error_code == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
-        int one = print_outcome(out, r->name, r->error_code, r->error_message, ignore);
-        code = MAX(code, one);
+        bool is_ignored = s->options->if_exists &&
+                          r->error_code == KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+        all[i] = (struct outcome){own(s, r->name), r->error_code, own(s, r->error_message),
+                                  is_ignored};
     }
-    output_finish(out);
-    return code;
+    return report_all(s, all, count, (const char *const[]){"deleted ", ""});
 }
 
 /* ---- the command ---- */
-
-static bool find_verb(const char *name, enum verb *out)
-{
-    for (int v = 0; v < VERB__COUNT; v++) {
-        if (strcmp(name, verb_names[v]) != 0) continue;
-        *out = (enum verb)v;
-        return true;
-    }
-    return false;
-}
 
 static int run(int argc, char **argv)
 {
@@ -437,22 +418,17 @@ static int run(int argc, char **argv)
                                      children,
                                      NULL,
                                      NULL};
-    static int (*const runs[])(struct session *) = {run_create, run_list, run_describe, run_alter,
-                                                    run_delete};
     static struct topic_options o = {.partitions = -1, .replication = -1};
     common_options_init(&o.common);
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    if (o.name_count == 0 || !find_verb(o.names[0], &o.verb))
-        return complain(EXIT_USAGE,
-                        "topic is followed by create, list, describe, alter or delete%s%s; see "
-                        "'stele help topic'",
-                        o.name_count ? ", not " : "", o.name_count ? o.names[0] : "");
-    memmove(o.names, o.names + 1, (size_t)--o.name_count * sizeof o.names[0]);
-    if (o.name_count == 0 && o.verb != VERB_LIST && o.verb != VERB_DESCRIBE)
-        return complain(EXIT_USAGE, "topic %s: which topic?", verb_names[o.verb]);
-    struct session s = {.options = &o, .link = common_link(&o.common)};
+    const struct verb *verb = find_verb(&o);
+    if (!verb) return EXIT_USAGE;
+    o.names = o.words + 1;
+    o.name_count = o.word_count - 1;
+    if (!check_usage(&o, verb)) return EXIT_USAGE;
+    struct topic_session s = {.options = &o, .link = common_link(&o.common)};
     if (!s.link) return EXIT_UNREACHABLE;
-    int code = runs[o.verb](&s);
+    int code = verb->run(&s);
     arena_release(&s.arena);
     link_close(s.link);
     return code;
