@@ -177,25 +177,29 @@ err_t index_file_get(struct index_file *f, uint32_t i, uint8_t *entry)
 }
 
 struct search {
+    const struct index_file *file;
     const uint8_t *entries;
-    uint32_t count, entry_size;
+    uint32_t count;
     index_below_fn below;
     int64_t key;
-    uint32_t rank; /* out */
+    struct index_hit *hit; /* out: rank within entries */
 };
 
 static void search_run(struct search *s)
 {
+    size_t size = s->file->entry_size;
     uint32_t low = 0, high = s->count;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        if (s->below(s->entries + (size_t)mid * s->entry_size, s->key)) {
+        if (s->below(s->entries + mid * size, s->key)) {
             low = mid + 1;
         } else {
             high = mid;
         }
     }
-    s->rank = low;
+    s->hit->rank = low;
+    if (low >= 1) memcpy(s->hit->last, s->entries + (low - 1) * size, size);
+    if (low >= 2) memcpy(s->hit->previous, s->entries + (low - 2) * size, size);
 }
 
 static err_t search_guarded(void *arg)
@@ -204,23 +208,30 @@ static err_t search_guarded(void *arg)
     return OK;
 }
 
-err_t index_file_rank(struct index_file *f, index_below_fn below, int64_t key, uint32_t *rank)
+static err_t search_file(struct index_file *f, struct search *s)
 {
-    struct search s = {NULL, 0, f->entry_size, below, key, 0};
-    bool is_in_tail = f->count > f->tail_first && below(tail_at(f, f->tail_first), key);
-    if (is_in_tail || f->tail_first == 0) {
-        s.entries = f->tail;
-        s.count = f->count - f->tail_first;
-        search_run(&s);
-        *rank = f->tail_first + s.rank;
-        return OK;
-    }
     struct mapping *m;
     TRY(handle_map(&f->handle, (size_t)f->tail_first * f->entry_size, &m));
-    s.entries = m->data;
-    s.count = f->tail_first;
-    err_t err = guard_run(search_guarded, &s);
+    s->entries = m->data;
+    s->count = f->tail_first;
+    err_t err = guard_run(search_guarded, s);
     mapping_unpin(m);
-    *rank = s.rank;
     return err;
+}
+
+err_t index_file_find(struct index_file *f, index_below_fn below, int64_t key,
+                      struct index_hit *hit)
+{
+    struct search s = {f, NULL, 0, below, key, hit};
+    bool is_in_tail = f->count > f->tail_first && below(tail_at(f, f->tail_first), key);
+    if (!is_in_tail && f->tail_first > 0) return search_file(f, &s);
+    s.entries = f->tail;
+    s.count = f->count - f->tail_first;
+    search_run(&s);
+    uint32_t in_tail = hit->rank;
+    hit->rank += f->tail_first;
+    if (in_tail == 1 && f->tail_first > 0) {
+        return index_file_get(f, f->tail_first - 1, hit->previous);
+    }
+    return OK;
 }

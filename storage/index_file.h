@@ -56,7 +56,13 @@ err_t index_file_cut(struct index_file *f, uint32_t count);
 /* Entry i < count. */
 err_t index_file_get(struct index_file *f, uint32_t i, uint8_t *entry);
 
-/* How many entries, from the first on, are `below` the key; `below` has to be true for a prefix of
- * them and false for the rest. */
+/* How many entries, from the first on, are `below` the key (which has to be true for a prefix of
+ * them and false for the rest), and the last two of those. */
 typedef bool (*index_below_fn)(const uint8_t *entry, int64_t key);
-err_t index_file_rank(struct index_file *f, index_below_fn below, int64_t key, uint32_t *rank);
+struct index_hit {
+    uint32_t rank;
+    uint8_t last[INDEX_ENTRY_MAX_BYTES];     /* valid if rank >= 1 */
+    uint8_t previous[INDEX_ENTRY_MAX_BYTES]; /* if rank >= 2 */
+};
+err_t index_file_find(struct index_file *f, index_below_fn below, int64_t key,
+                      struct index_hit *hit);

@@ -41,6 +41,7 @@ struct read {
     int64_t cut;       /* a batch boundary within max_bytes, 0: there is none */
     struct log_hint cut_hint;
     koffset_t start_offset;
+    bool is_guess_wrong;  /* the next attempt looks it up */
     koffset_t bad_offset; /* what should be where an impossible header is, */
     int64_t bad_position; /* and its place */
 };
@@ -101,7 +102,7 @@ static void use_hints(const struct log *log, struct read *r)
         r->start = 0;
     } else if (hint && hint->is_exact) {
         r->start = hint->position;
-    } else if (hint) {
+    } else if (hint && !r->is_guess_wrong) {
         r->guess = hint->position;
     }
     hint = r->end < 0 ? find_hint(log, segment, r->limit) : NULL;
@@ -123,7 +124,7 @@ static err_t prepare(struct log *log, struct read *r)
     r->start_offset = r->offset;
     use_hints(log, r);
     if (r->is_sealed) return OK;
-    if (r->start < 0) TRY(segment_lookup(segment, r->offset, &r->scan_from));
+    if (r->start < 0 && r->guess < 0) TRY(segment_lookup(segment, r->offset, &r->scan_from));
     if (r->end < 0) TRY(segment_lookup(segment, r->limit, &r->limit_from));
     return OK;
 }
@@ -212,14 +213,13 @@ static err_t find_batch(struct log *log, struct read *r, struct offset_entry fro
 /* The header of the batch that starts there. */
 static err_t look_at(struct log *log, struct read *r, int64_t position, struct batch_header *header)
 {
-    struct segment_scan scan;
-    segment_scan_init(&scan, log_os(log), r->file->fd, BATCH_HEADER_SIZE);
-    segment_scan_seek(&scan, position, r->size);
-    err_t err = segment_scan_next(&scan, header);
+    uint8_t bytes[BATCH_HEADER_SIZE];
     r->bad_position = position;
     r->bad_offset = r->offset;
-    segment_scan_release(&scan);
-    return err;
+    ssize_t n = log_os(log)->pread(log_os(log), r->file->fd, bytes, sizeof bytes, position);
+    if (n < 0) return handle_error(&r->segment->file, n, "read");
+    TRY(batch_header_parse(view_of(bytes, (size_t)n), header));
+    return (int64_t)header->size_bytes > r->size - position ? ERR_SHORT : OK;
 }
 
 static void found_start(struct read *r, const struct batch_header *header, int64_t position)
@@ -245,6 +245,10 @@ static err_t locate_start(struct log *log, struct read *r)
     struct batch_header header;
     int64_t position;
     if (r->start >= 0 || try_guess(log, r)) return OK;
+    if (r->guess >= 0) {
+        r->is_guess_wrong = true;
+        return ERR_AGAIN;
+    }
     if (r->is_sealed) TRY(segment_lookup(r->segment, r->offset, &r->scan_from));
     TRY(find_batch(log, r, r->scan_from, r->offset, &header, &position));
     found_start(r, &header, position);

@@ -438,8 +438,8 @@ static err_t recover_row(struct recovery *r)
 {
     struct log *log = r->log;
     const struct log_options *options = r->options;
-    r->is_fresh = log->segment_count == 0;
-    if (r->is_fresh)
+    r->is_fresh = log->segment_count == 0 && log->parent_changed;
+    if (log->segment_count == 0)
         TRY(create_first(log, options->start_offset));
     else
         TRY(recover_segments(r));

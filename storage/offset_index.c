@@ -117,10 +117,10 @@ static bool position_is_below(const uint8_t *raw, int64_t key)
 
 err_t offset_index_truncate(struct offset_index *index, koffset_t offset)
 {
-    uint32_t keep;
+    struct index_hit kept;
     if (index->file.count == 0 || index->last.offset < offset) return OK;
-    TRY(index_file_rank(&index->file, offset_is_below, offset - index->base_offset, &keep));
-    TRY(index_file_cut(&index->file, keep));
+    TRY(index_file_find(&index->file, offset_is_below, offset - index->base_offset, &kept));
+    TRY(index_file_cut(&index->file, kept.rank));
     return read_last(index);
 }
 
@@ -130,7 +130,9 @@ err_t offset_index_load_below(struct offset_index *index, struct offset_index *f
     uint32_t keep = from->file.count;
     CHECK(from->file.written == from->file.count);
     if (keep > 0 && from->last.offset >= offset) {
-        TRY(index_file_rank(&from->file, offset_is_below, offset - from->base_offset, &keep));
+        struct index_hit kept;
+        TRY(index_file_find(&from->file, offset_is_below, offset - from->base_offset, &kept));
+        keep = kept.rank;
     }
     index_file_load_prefix(&index->file, keep);
     return read_last(index);
@@ -149,24 +151,21 @@ err_t offset_index_lookup(struct offset_index *index, koffset_t offset, struct o
         *out = index->last;
         return OK;
     }
-    uint32_t rank; /* of entries <= offset */
-    TRY(index_file_rank(&index->file, offset_is_below, offset - index->base_offset + 1, &rank));
-    return rank == 0 ? OK : read_entry(index, rank - 1, out);
+    struct index_hit hit;
+    TRY(index_file_find(&index->file, offset_is_below, offset - index->base_offset + 1, &hit));
+    if (hit.rank > 0) *out = entry_get(index, hit.last);
+    return OK;
 }
 
 err_t offset_index_lookup_position(struct offset_index *index, int64_t position,
                                    struct offset_entry *out, koffset_t *previous_offset)
 {
-    uint32_t rank = index->file.count;
-    if (rank > 0 && index->last.position > position) {
-        TRY(index_file_rank(&index->file, position_is_below, position + 1, &rank));
-    }
-    if (rank == 0) return ERR_NOT_FOUND;
-    TRY(read_entry(index, rank - 1, out));
-    *previous_offset = index->base_offset - 1;
-    if (rank == 1) return OK;
-    struct offset_entry previous;
-    TRY(read_entry(index, rank - 2, &previous));
-    *previous_offset = previous.offset;
+    struct index_hit hit;
+    if (index->file.count == 0) return ERR_NOT_FOUND;
+    TRY(index_file_find(&index->file, position_is_below, position + 1, &hit));
+    if (hit.rank == 0) return ERR_NOT_FOUND;
+    *out = entry_get(index, hit.last);
+    *previous_offset = hit.rank > 1 ? entry_get(index, hit.previous).offset
+                                    : index->base_offset - 1;
     return OK;
 }

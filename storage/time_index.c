@@ -117,10 +117,10 @@ static bool offset_is_below(const uint8_t *raw, int64_t key)
 
 err_t time_index_truncate(struct time_index *index, koffset_t offset)
 {
-    uint32_t keep;
+    struct index_hit kept;
     if (index->file.count == 0 || index->last.offset < offset) return OK;
-    TRY(index_file_rank(&index->file, offset_is_below, offset - index->base_offset, &keep));
-    TRY(index_file_cut(&index->file, keep));
+    TRY(index_file_find(&index->file, offset_is_below, offset - index->base_offset, &kept));
+    TRY(index_file_cut(&index->file, kept.rank));
     return read_last(index);
 }
 
@@ -129,7 +129,9 @@ err_t time_index_load_below(struct time_index *index, struct time_index *from, k
     uint32_t keep = from->file.count;
     CHECK(from->file.written == from->file.count);
     if (keep > 0 && from->last.offset >= offset) {
-        TRY(index_file_rank(&from->file, offset_is_below, offset - from->base_offset, &keep));
+        struct index_hit kept;
+        TRY(index_file_find(&from->file, offset_is_below, offset - from->base_offset, &kept));
+        keep = kept.rank;
     }
     index_file_load_prefix(&index->file, keep);
     return read_last(index);
@@ -144,11 +146,12 @@ err_t time_index_lookup(struct time_index *index, time_ms_t timestamp, struct ti
 {
     *out = (struct time_entry){-1, index->base_offset};
     if (index->file.count == 0) return OK;
-    uint32_t rank;
+    struct index_hit hit;
     if (index->last.timestamp < timestamp) {
         *out = index->last;
         return OK;
     }
-    TRY(index_file_rank(&index->file, timestamp_is_below, timestamp, &rank));
-    return rank == 0 ? OK : read_entry(index, rank - 1, out);
+    TRY(index_file_find(&index->file, timestamp_is_below, timestamp, &hit));
+    if (hit.rank > 0) *out = entry_get(index, hit.last);
+    return OK;
 }
