@@ -207,6 +207,8 @@ static err_t apply_config(struct image *image, const void *data)
 static err_t apply_feature_level(struct image *image, const void *data)
 {
     const struct feature_level_record *r = data;
+    /* Names are handed out as C strings. */
+    if (r->name.len && memchr(r->name.data, 0, r->name.len)) return ERR_INVALID;
     image_put_feature(image, r->name, r->feature_level);
     return OK;
 }

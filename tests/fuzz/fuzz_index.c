@@ -174,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log_on_disk_init(&l);
     configure(&l);
     for (size_t i = 0; i < file_count; i++) {
-        char path[128];
+        char path[sizeof files->name + 16];
         snprintf(path, sizeof path, "/data/topic-0/%s", files[i].name);
         put_file(l.os, path, files[i].bytes.data, files[i].bytes.len);
     }
