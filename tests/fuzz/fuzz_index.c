@@ -175,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     configure(&l);
     for (size_t i = 0; i < file_count; i++) {
         char path[sizeof files->name + 16];
-        snprintf(path, sizeof path, "/data/topic-0/%s", files[i].name);
+        snprintf(path, sizeof path, "/data/topic-0/%.60s", files[i].name);
         put_file(l.os, path, files[i].bytes.data, files[i].bytes.len);
     }
     while (in.rest.len) damage(&l, &in, flags & PATCH);
