@@ -93,8 +93,8 @@ class Runner:
         self.passed += 1
         print(f"ok   {name} ({time.monotonic() - begun:.1f} s)", flush=True)
 
-    def run_module(self, module, broker):
-        for name in [n for n in vars(module) if n.startswith("test_")]:
+    def run_module(self, module, broker, only=""):
+        for name in [n for n in vars(module) if n.startswith("test_") and only in n]:
             self.run(f"{module.__name__}.{name[5:]}", getattr(module, name), broker)
 
     def finish(self):

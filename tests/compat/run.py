@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Stock clients against a real broker.
 
-    run.py [--build DIR] [--only kcat,confluent,kafka_python,kafkajs,hostile]
+    run.py [--build DIR] [--case WORD] [--only kcat,confluent,kafka_python,kafkajs,cli,hostile]
 
 One broker for all; each client works in topics of its own. Ends with a line `N passed, N failed`.
 Debian's python3 runs it, because Debian's client modules belong to it.
@@ -33,7 +33,8 @@ def run_kafkajs(runner, broker):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.path.join(HERE, "..", "..", "build"))
-    parser.add_argument("--only", default="kcat,confluent,kafka_python,kafkajs,hostile")
+    parser.add_argument("--only", default="kcat,confluent,kafka_python,kafkajs,cli,hostile")
+    parser.add_argument("--case", default="", help="only cases with this in their name")
     args = parser.parse_args()
     runner = Runner()
     broker = Broker(os.path.abspath(args.build))
@@ -47,7 +48,7 @@ def main():
             except ImportError as e:
                 runner.run(f"{client} is installed", lambda e=e: (_ for _ in ()).throw(e))
                 continue
-            runner.run_module(module, broker)
+            runner.run_module(module, broker, args.case)
     finally:
         if runner.failed:
             print(broker.diagnostics())

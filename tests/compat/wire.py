@@ -1,4 +1,5 @@
 """Kafka's wire format by hand: what no client library would send."""
+
 import socket
 import struct
 
@@ -65,16 +66,34 @@ def request(key, version, body, flexible=False, correlation=1, tags=b"\0"):
 def record(delta, key=b"k", value=b"v", time_delta=0, offset_delta=None):
     def field(data):
         return varint(-1) if data is None else varint(len(data)) + data
-    body = b"\0" + varint(time_delta) + varint(delta if offset_delta is None else offset_delta) + field(key) + field(value) + varint(0)
+
+    deltas = varint(time_delta) + varint(delta if offset_delta is None else offset_delta)
+    body = b"\0" + deltas + field(key) + field(value) + varint(0)
     return varint(len(body)) + body
+
+
+# What the CRC of a batch covers, besides its records.
+COVERED = "attributes last_delta base_time max_time producer_id producer_epoch sequence count".split()
 
 
 def batch(records, compressed=None, **changes):
     """A record batch; `changes` replace fields of the header, and the CRC is right unless it is one of them."""
-    f = {"base_offset": 0, "leader_epoch": -1, "magic": 2, "attributes": 0, "last_delta": len(records) - 1, "base_time": 1000, "max_time": 1000,
-         "producer_id": -1, "producer_epoch": -1, "sequence": -1, "count": len(records), **changes}
+    f = {
+        "base_offset": 0,
+        "leader_epoch": -1,
+        "magic": 2,
+        "attributes": 0,
+        "last_delta": len(records) - 1,
+        "base_time": 1000,
+        "max_time": 1000,
+        "producer_id": -1,
+        "producer_epoch": -1,
+        "sequence": -1,
+        "count": len(records),
+        **changes,
+    }
     payload = b"".join(records) if compressed is None else compressed
-    covered = struct.pack(">hiqqqhii", f["attributes"], f["last_delta"], f["base_time"], f["max_time"], f["producer_id"], f["producer_epoch"], f["sequence"], f["count"]) + payload
+    covered = struct.pack(">hiqqqhii", *(f[name] for name in COVERED)) + payload
     crc = f.get("crc", crc32c(covered))
     length = f.get("length", len(covered) + 9)
     return struct.pack(">qiibI", f["base_offset"], length, f["leader_epoch"], f["magic"], crc) + covered
@@ -87,7 +106,7 @@ class Reader:
     def take(self, n):
         assert self.at + n <= len(self.data), "the reply ends too early"
         self.at += n
-        return self.data[self.at - n:self.at]
+        return self.data[self.at - n : self.at]
 
     def i8(self):
         return struct.unpack(">b", self.take(1))[0]
@@ -138,6 +157,7 @@ class Wire:
 
     def receive(self):
         """The next response: its correlation id, and a reader behind it."""
+
         def exactly(n):
             data = b""
             while len(data) < n:
@@ -149,6 +169,7 @@ class Wire:
                     raise Closed
                 data += piece
             return data
+
         r = Reader(exactly(struct.unpack(">i", exactly(4))[0]))
         return r.i32(), r
 
@@ -182,9 +203,15 @@ def api_versions(wire):
 
 
 def create_topics(wire, topics, validate_only=False):
-    """topics: (name, partitions, replication, {setting: value}). {name: (error, message)}; of names given twice the last."""
+    """topics: (name, partitions, replication, {setting: value}).
+
+    Returns {name: (error, message)}; of names given twice the last.
+    """
+
     def one(name, partitions=1, replication=1, settings=None):
-        return text(name) + i32(partitions) + i16(replication) + i32(0) + array([text(k) + text(v) for k, v in (settings or {}).items()])
+        configs = array([text(k) + text(v) for k, v in (settings or {}).items()])
+        return text(name) + i32(partitions) + i16(replication) + i32(0) + configs
+
     r = wire.call(19, 4, array([one(*topic) for topic in topics]) + i32(30000) + i8(validate_only))
     r.i32()
     answers = {}
@@ -197,7 +224,8 @@ def create_topics(wire, topics, validate_only=False):
 
 def produce_frame(topic, partitions, acks=1, version=8, transactional_id=None):
     """partitions: {index: records}."""
-    return text(transactional_id) + i16(acks) + i32(10000) + array([text(topic) + array([i32(p) + blob(data) for p, data in partitions.items()])])
+    parts = array([i32(p) + blob(data) for p, data in partitions.items()])
+    return text(transactional_id) + i16(acks) + i32(10000) + array([text(topic) + parts])
 
 
 def read_produced(r):
@@ -233,8 +261,9 @@ def end_offset(wire, topic, partition=0):
 
 def fetch_frame(topic, partitions, offset=0, max_bytes=50 << 20, wait_ms=100, min_bytes=1):
     """Version 4."""
-    return i32(-1) + i32(wait_ms) + i32(min_bytes) + i32(max_bytes) + i8(0) + array(
-        [text(topic) + array([i32(p) + i64(offset) + i32(max_bytes) for p in partitions])])
+    head = i32(-1) + i32(wait_ms) + i32(min_bytes) + i32(max_bytes) + i8(0)
+    parts = array([i32(p) + i64(offset) + i32(max_bytes) for p in partitions])
+    return head + array([text(topic) + parts])
 
 
 def fetch_bytes(wire, topic, partition=0, offset=0):

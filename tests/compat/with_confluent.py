@@ -1,4 +1,5 @@
 """Debian's python3-confluent-kafka (librdkafka): producer, consumer, admin."""
+
 import threading
 import time
 
@@ -16,7 +17,16 @@ def make_producer(broker, **conf):
 
 def make_consumer(broker, *places, **conf):
     """Reads from (topic, partition, offset) on, without a group."""
-    consumer = ck.Consumer({"bootstrap.servers": broker.address, "group.id": "unused", "enable.auto.commit": False, "check.crcs": True, "fetch.wait.max.ms": 50, **conf})
+    consumer = ck.Consumer(
+        {
+            "bootstrap.servers": broker.address,
+            "group.id": "unused",
+            "enable.auto.commit": False,
+            "check.crcs": True,
+            "fetch.wait.max.ms": 50,
+            **conf,
+        }
+    )
     if places:
         consumer.assign([ck.TopicPartition(*place) for place in places])
     return consumer
@@ -55,8 +65,14 @@ def produce(broker, topic, count, **conf):
     failures = []
     producer = make_producer(broker, **conf)
     for i in range(count):
-        producer.produce(topic, key=f"k{i}", value=f"v{i}", partition=0, headers={"n": str(i)},
-                         on_delivery=lambda err, _: failures.append(err) if err else None)
+        producer.produce(
+            topic,
+            key=f"k{i}",
+            value=f"v{i}",
+            partition=0,
+            headers={"n": str(i)},
+            on_delivery=lambda err, _: failures.append(err) if err else None,
+        )
         producer.poll(0)
     assert producer.flush(30) == 0
     assert not failures, failures[:3]
@@ -117,12 +133,14 @@ def test_every_kind_of_acks(broker):
 
 def test_nulls_empties_and_headers(broker):
     producer = make_producer(broker)
-    for key, value in [(None, b"v"), (b"k", None), (None, None), (b"", b""), (b"\x00\xff", b"\x00" * 10)]:
-        producer.produce("ck-nulls", key=key, value=value, partition=0, headers=[("same", b"1"), ("same", b"2"), ("null", None), ("empty", b"")])
+    pairs = [(None, b"v"), (b"k", None), (None, None), (b"", b""), (b"\x00\xff", b"\x00" * 10)]
+    headers = [("same", b"1"), ("same", b"2"), ("null", None), ("empty", b"")]
+    for key, value in pairs:
+        producer.produce("ck-nulls", key=key, value=value, partition=0, headers=headers)
     assert producer.flush(20) == 0
     got = consume(broker, "ck-nulls", 5)
-    assert [(m.key(), m.value()) for m in got] == [(None, b"v"), (b"k", None), (None, None), (b"", b""), (b"\x00\xff", b"\x00" * 10)]
-    assert got[0].headers() == [("same", b"1"), ("same", b"2"), ("null", None), ("empty", b"")], got[0].headers()
+    assert [(m.key(), m.value()) for m in got] == pairs
+    assert got[0].headers() == headers, got[0].headers()
 
 
 def test_many_partitions(broker):
@@ -252,9 +270,9 @@ def test_times_are_exact_to_the_record(broker):
             producer.produce(topic, b"v%d" % i, partition=0, timestamp=base + 10 * i)
         assert producer.flush(20) == 0
         consumer = make_consumer(broker)
-        for wanted, offset in [(base, 0), (base + 4321, 433), (base + 4320, 432), (base + 9990, 999), (base + 9991, -1)]:
-            found = consumer.offsets_for_times([ck.TopicPartition(topic, 0, wanted)], timeout=10)[0]
-            assert found.offset == offset and found.error is None, (codec, wanted - base, found)
+        for delta, offset in [(0, 0), (4321, 433), (4320, 432), (9990, 999), (9991, -1)]:
+            found = consumer.offsets_for_times([ck.TopicPartition(topic, 0, base + delta)], timeout=10)[0]
+            assert found.offset == offset and found.error is None, (codec, delta, found)
         consumer.close()
 
 
@@ -272,7 +290,9 @@ def test_a_transactional_producer_is_refused_at_once(broker):
 
 def test_a_group_asks_again_and_hurts_nobody(broker):
     produce(broker, "ck-group", 5)
-    member = ck.Consumer({"bootstrap.servers": broker.address, "group.id": "some-group", "auto.offset.reset": "earliest"})
+    member = ck.Consumer(
+        {"bootstrap.servers": broker.address, "group.id": "some-group", "auto.offset.reset": "earliest"}
+    )
     member.subscribe(["ck-group"])
     until = time.monotonic() + 2
     while time.monotonic() < until:
@@ -292,7 +312,9 @@ def test_admin_creates_describes_alters_and_deletes(broker):
     config = client.describe_configs([resource])[resource].result(10)
     assert config["retention.ms"].value == "12345" and not config["retention.ms"].is_default
     assert config["segment.bytes"].value == "1073741824" and config["segment.bytes"].is_default
-    change = ck_admin.ConfigResource(ck_admin.ConfigResource.Type.TOPIC, "ck-admin", set_config={"retention.bytes": "777"})
+    change = ck_admin.ConfigResource(
+        ck_admin.ConfigResource.Type.TOPIC, "ck-admin", set_config={"retention.bytes": "777"}
+    )
     client.alter_configs([change])[change].result(10)
     config = client.describe_configs([resource])[resource].result(10)
     assert config["retention.bytes"].value == "777", "set"
@@ -312,7 +334,11 @@ def test_admin_is_told_what_is_wrong(broker):
         (ck.KafkaError.TOPIC_EXCEPTION, ck_admin.NewTopic("x" * 250, 1, 1), "250"),
         (ck.KafkaError.INVALID_REPLICATION_FACTOR, ck_admin.NewTopic("ck-bad", 1, 2), "2"),
         (ck.KafkaError.POLICY_VIOLATION, ck_admin.NewTopic("ck-bad", 100000, 1), "100000"),
-        (ck.KafkaError.INVALID_CONFIG, ck_admin.NewTopic("ck-bad", 1, 1, config={"retention.mss": "1"}), "retention.ms"),
+        (
+            ck.KafkaError.INVALID_CONFIG,
+            ck_admin.NewTopic("ck-bad", 1, 1, config={"retention.mss": "1"}),
+            "retention.ms",
+        ),
         (ck.KafkaError.INVALID_CONFIG, ck_admin.NewTopic("ck-bad", 1, 1, config={"retention.ms": "soon"}), "soon"),
     ]
     for code, new, word in refused:
@@ -322,8 +348,13 @@ def test_admin_is_told_what_is_wrong(broker):
     topics = client.list_topics(timeout=10).topics
     assert "ck-bad" not in topics and "ck-only-judged" not in topics
     create(broker, "ck-shrink", 3)
-    fails_with(ck.KafkaError.INVALID_PARTITIONS, client.create_partitions([ck_admin.NewPartitions("ck-shrink", 2)])["ck-shrink"])
-    change = ck_admin.ConfigResource(ck_admin.ConfigResource.Type.TOPIC, "ck-shrink", set_config={"cleanup.policy": "burn"})
+    fails_with(
+        ck.KafkaError.INVALID_PARTITIONS,
+        client.create_partitions([ck_admin.NewPartitions("ck-shrink", 2)])["ck-shrink"],
+    )
+    change = ck_admin.ConfigResource(
+        ck_admin.ConfigResource.Type.TOPIC, "ck-shrink", set_config={"cleanup.policy": "burn"}
+    )
     assert "burn" in fails_with(ck.KafkaError.INVALID_CONFIG, client.alter_configs([change])[change])
 
 
@@ -374,12 +405,16 @@ def test_partitions_are_added_under_a_living_producer(broker):
             return reaches_the_new_one()
         except ck.KafkaException:
             return False
+
     eventually(tries, "the new partition takes records")
 
 
 def test_producers_side_by_side(broker):
     create(broker, "ck-crowd")
-    threads = [threading.Thread(target=produce, args=(broker, "ck-crowd", 500), kwargs={"enable.idempotence": True}) for _ in range(8)]
+    threads = [
+        threading.Thread(target=produce, args=(broker, "ck-crowd", 500), kwargs={"enable.idempotence": True})
+        for _ in range(8)
+    ]
     for t in threads:
         t.start()
     for t in threads:

@@ -60,14 +60,14 @@ def memory(broker, what):
 
 
 @contextlib.contextmanager
-def bounded_memory(broker, limit):
+def bounded_memory(broker, limit, what="it"):
     """The peak in between is at most `limit` over what was resident before."""
     with open(f"/proc/{broker.process.pid}/clear_refs", "w") as f:
         f.write("5")  # the peak begins anew
     before = memory(broker, "VmRSS")
     yield
     grown = memory(broker, "VmHWM") - before
-    assert grown <= limit, f"{grown / MIB:.1f} MiB more than before, {limit / MIB:.0f} allowed"
+    assert grown <= limit, f"{what}: {grown / MIB:.1f} MiB more than before, {limit / MIB:.0f} allowed"
 
 
 @contextlib.contextmanager
@@ -123,6 +123,11 @@ def refused(broker, frame, *words):
 
 def compact_string(s):
     return uvarint(len(s) + 1) + s.encode()
+
+
+def answers(broker):
+    with contextlib.suppress(OSError, Closed), Wire(broker, timeout=2) as c:
+        return w.api_versions(c)
 
 
 # ---- frames ----
@@ -268,6 +273,62 @@ def test_tag_bombs(broker):
         some = b"".join(uvarint(50 + i) + uvarint(3) + b"abc" for i in range(100))
         with Wire(broker) as c:
             c.call(3, 9, body + uvarint(100) + some, flexible=True)
+
+
+def all_at_once(broker, count, frames, seconds=2):
+    """`count` connections push what they can of the frames and read nothing."""
+    stack = contextlib.ExitStack()
+
+    def push(c):
+        with contextlib.suppress(OSError, Closed):
+            c.send(frames)
+    with stack:
+        threads = [threading.Thread(target=push, args=(stack.enter_context(Wire(broker, timeout=seconds, receive_buffer=4096)),)) for _ in range(count)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        time.sleep(0.5)
+
+
+def test_heavy_requests_at_once(broker):
+    broker = attacked(broker)
+    names = array([text("no/%06d" % i) for i in range(200000)])
+    topics = array([text("no/%06d" % i) + i32(1) + i16(1) + i32(0) + i32(0) for i in range(80000)])
+    partitions = array([text("warm") + array([i32(p) + i64(-1) for p in range(100000)])])
+    by_time = array([text("warm") + array([i32(p % 2) + i64(5) for p in range(100000)])])
+    configs = array([i8(2) + text("warm") + i32(-1)] * 20000)
+    for what, frame in [("Metadata that creates", request(3, 4, names + i8(1))), ("CreateTopics", request(19, 4, topics + i32(1000) + i8(0))),
+                        ("ListOffsets", request(2, 1, i32(-1) + partitions)), ("ListOffsets by time", request(2, 1, i32(-1) + by_time)),
+                        ("DescribeConfigs", request(32, 1, configs + i8(1)))]:
+        with bounded_memory(broker, ADMISSION + 64 * MIB, what), bystander(broker, worst_s=10):
+            all_at_once(broker, 30, frame)
+        eventually(lambda: answers(broker), f"it goes on after {what}")
+
+
+def test_replies_that_nobody_reads(broker):
+    broker = attacked(broker)
+    with Wire(broker, timeout=30) as c:
+        made = w.create_topics(c, [(f"unread-{i:04d}", 3, 1) for i in range(1500)])
+        assert not any(error for error, _ in made.values())
+        all_topics = request(3, 1, i32(-1))
+        c.call(3, 1, i32(-1))
+        with bounded_memory(broker, ADMISSION + 64 * MIB, "Metadata"), bystander(broker, worst_s=30):
+            all_at_once(broker, 50, all_topics * 500)
+        r = c.call(20, 1, array([text(f"unread-{i:04d}") for i in range(1500)]) + i32(30000))
+        assert r.i32() == 0 and r.i32() == 1500
+
+
+def test_fetches_that_wait(broker):
+    """Long polls of many partitions each: what waits is bounded, and the end of a connection ends it."""
+    broker = attacked(broker)
+    many = request(1, 4, i32(-1) + i32(60000) + i32(1 << 20) + i32(1 << 20) + i8(0) + array([text("warm") + array([i32(0) + i64(1 << 40) + i32(1000)])]))
+    waits = request(1, 4, w.fetch_frame("warm", [0] * 20000, offset=0, wait_ms=60000, min_bytes=1 << 30, max_bytes=1 << 30))
+    with bounded_memory(broker, ADMISSION + 64 * MIB, "out of range"), bystander(broker, worst_s=3):
+        all_at_once(broker, 100, many * 50)
+    with bounded_memory(broker, ADMISSION + 64 * MIB, "many partitions"), bystander(broker, worst_s=3):
+        all_at_once(broker, 100, waits)
+    eventually(lambda: answers(broker), "it goes on")
 
 
 # ---- batches ----
@@ -468,11 +529,6 @@ def test_slow_readers_with_big_fetches(broker):
             assert w.fetch_bytes(c, "big") > 40 * MIB, "a quick reader gets its bytes"
     with Wire(broker) as c:
         assert w.api_versions(c)
-
-
-def answers(broker):
-    with contextlib.suppress(OSError, Closed), Wire(broker, timeout=2) as c:
-        return w.api_versions(c)
 
 
 def test_two_thousand_idle_connections(broker):

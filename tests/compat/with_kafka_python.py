@@ -1,16 +1,30 @@
 """Debian's python3-kafka 2.0.2: no negotiation per API, two requests back to back on a new connection."""
+
 import time
 
 import kafka
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewPartitions, NewTopic
-from kafka.errors import InvalidConfigurationError, InvalidReplicationFactorError, InvalidTopicError, MessageSizeTooLargeError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    InvalidConfigurationError,
+    InvalidReplicationFactorError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 
 from harness import eventually
 
 
 def make_consumer(broker, *topics, **conf):
-    consumer = kafka.KafkaConsumer(bootstrap_servers=broker.address, consumer_timeout_ms=10000, enable_auto_commit=False, fetch_max_wait_ms=50, **conf)
+    consumer = kafka.KafkaConsumer(
+        bootstrap_servers=broker.address,
+        consumer_timeout_ms=10000,
+        enable_auto_commit=False,
+        fetch_max_wait_ms=50,
+        **conf,
+    )
     consumer.assign([TopicPartition(topic, 0) for topic in topics])
     consumer.seek_to_beginning()
     return consumer
@@ -128,7 +142,13 @@ def test_large_records(broker):
 
 def test_a_group_asks_again_and_hurts_nobody(broker):
     send(broker, "kp-group", [b"x"])
-    member = kafka.KafkaConsumer("kp-group", bootstrap_servers=broker.address, group_id="g", auto_offset_reset="earliest", session_timeout_ms=6000)
+    member = kafka.KafkaConsumer(
+        "kp-group",
+        bootstrap_servers=broker.address,
+        group_id="g",
+        auto_offset_reset="earliest",
+        session_timeout_ms=6000,
+    )
     assert "kp-group" in member.topics()
     # poll() waits for a coordinator for ever; another thread's clients must not notice.
     assert member._coordinator.lookup_coordinator().failed is not None
@@ -176,7 +196,11 @@ def test_admin_is_told_what_is_wrong(broker):
     admin = KafkaAdminClient(bootstrap_servers=broker.address)
     assert "no spaces" in fails_with(InvalidTopicError, admin.create_topics, [NewTopic("no spaces", 1, 1)])
     fails_with(InvalidReplicationFactorError, admin.create_topics, [NewTopic("kp-bad", 1, 3)])
-    fails_with(InvalidConfigurationError, admin.create_topics, [NewTopic("kp-bad", 1, 1, topic_configs={"retention.ms": "x"})])
+    fails_with(
+        InvalidConfigurationError,
+        admin.create_topics,
+        [NewTopic("kp-bad", 1, 1, topic_configs={"retention.ms": "x"})],
+    )
     fails_with(UnknownTopicOrPartitionError, admin.delete_topics, ["kp-never"])
     admin.create_topics([NewTopic("kp-judged", 1, 1)], validate_only=True)
     assert not {"kp-bad", "kp-judged"} & set(admin.list_topics())

@@ -4,13 +4,19 @@
 const assert = require('assert');
 const { Kafka, CompressionTypes, logLevel } = require('kafkajs');
 
-const kafka = new Kafka({ clientId: 'compat', brokers: [process.argv[2]], logLevel: logLevel.NOTHING, retry: { retries: 3 } });
+const kafka = new Kafka({
+  clientId: 'compat',
+  brokers: [process.argv[2]],
+  logLevel: logLevel.NOTHING,
+  retry: { retries: 3 },
+});
 
 const cases = {
   async admin_creates_describes_alters_and_deletes() {
     const admin = kafka.admin();
     await admin.connect();
-    assert.strictEqual(await admin.createTopics({ topics: [{ topic: 'js-admin', numPartitions: 3, configEntries: [{ name: 'retention.ms', value: '4242' }] }] }), true);
+    const created = { topic: 'js-admin', numPartitions: 3, configEntries: [{ name: 'retention.ms', value: '4242' }] };
+    assert.strictEqual(await admin.createTopics({ topics: [created] }), true);
     assert.strictEqual(await admin.createTopics({ topics: [{ topic: 'js-admin' }] }), false);
     assert((await admin.listTopics()).includes('js-admin'));
     const meta = await admin.fetchTopicMetadata({ topics: ['js-admin'] });
@@ -18,7 +24,8 @@ const cases = {
     const config = await admin.describeConfigs({ resources: [{ type: 2, name: 'js-admin' }], includeSynonyms: true });
     const value = config.resources[0].configEntries.find((e) => e.configName === 'retention.ms');
     assert.strictEqual(value.configValue, '4242');
-    await admin.alterConfigs({ resources: [{ type: 2, name: 'js-admin', configEntries: [{ name: 'retention.ms', value: '99' }] }] });
+    const altered = { type: 2, name: 'js-admin', configEntries: [{ name: 'retention.ms', value: '99' }] };
+    await admin.alterConfigs({ resources: [altered] });
     await admin.createPartitions({ topicPartitions: [{ topic: 'js-admin', count: 4 }] });
     const offsets = await admin.fetchTopicOffsets('js-admin');
     assert.strictEqual(offsets.length, 4);
@@ -37,7 +44,8 @@ const cases = {
     for (const [name, compression] of [['none', CompressionTypes.None], ['gzip', CompressionTypes.GZIP]]) {
       const topic = `js-${name}`;
       await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
-      const messages = [...Array(500).keys()].map((i) => ({ key: `k${i}`, value: i % 7 ? `v${i}` : null, headers: { n: String(i) } }));
+      const message = (i) => ({ key: `k${i}`, value: i % 7 ? `v${i}` : null, headers: { n: String(i) } });
+      const messages = [...Array(500).keys()].map(message);
       const result = await producer.send({ topic, compression, messages, acks: -1 });
       assert.strictEqual(result[0].errorCode, 0);
       assert.strictEqual(result[0].baseOffset, '0');
@@ -67,7 +75,8 @@ const cases = {
     await producer.connect();
     await admin.createTopics({ topics: [{ topic: 'js-time', numPartitions: 1 }] });
     const base = Date.now() - 60000;
-    await producer.send({ topic: 'js-time', messages: [...Array(50).keys()].map((i) => ({ value: `${i}`, timestamp: String(base + i * 100) })) });
+    const messages = [...Array(50).keys()].map((i) => ({ value: `${i}`, timestamp: String(base + i * 100) }));
+    await producer.send({ topic: 'js-time', messages });
     const found = await admin.fetchTopicOffsetsByTimestamp('js-time', base + 1050);
     assert.strictEqual(found[0].offset, '11');
     await admin.deleteTopicRecords({ topic: 'js-time', partitions: [{ partition: 0, offset: '10' }] });
@@ -100,8 +109,9 @@ const cases = {
     await admin.connect();
     await producer.connect();
     await admin.createTopics({ topics: [{ topic: 'js-large', numPartitions: 1 }] });
-    await producer.send({ topic: 'js-large', messages: [{ value: 'x'.repeat(1000000) }] });
-    await assert.rejects(producer.send({ topic: 'js-large', messages: [{ value: 'x'.repeat(2000000) }] }), { type: 'MESSAGE_TOO_LARGE' });
+    const send = (size) => producer.send({ topic: 'js-large', messages: [{ value: 'x'.repeat(size) }] });
+    await send(1000000);
+    await assert.rejects(send(2000000), { type: 'MESSAGE_TOO_LARGE' });
     assert.strictEqual((await admin.fetchTopicOffsets('js-large'))[0].high, '1');
     await producer.disconnect();
     await admin.disconnect();
@@ -112,14 +122,17 @@ const cases = {
     await admin.connect();
     const create = (topic) => admin.createTopics({ topics: [{ numPartitions: 1, ...topic }] });
     const said = (type) => (e) => (e.errors ? e.errors[0].type : e.type) === type;
-    await assert.rejects(create({ topic: 'js bad' }), said('INVALID_TOPIC_EXCEPTION'));
-    await assert.rejects(create({ topic: 'js-bad', replicationFactor: 2 }), said('INVALID_REPLICATION_FACTOR'));
-    await assert.rejects(create({ topic: 'js-bad', numPartitions: 0 }), said('INVALID_PARTITIONS'));
-    await assert.rejects(create({ topic: 'js-bad', configEntries: [{ name: 'no.such', value: '1' }] }), said('INVALID_CONFIG'));
+    const refused = (topic, type) => assert.rejects(create(topic), said(type));
+    await refused({ topic: 'js bad' }, 'INVALID_TOPIC_EXCEPTION');
+    await refused({ topic: 'js-bad', replicationFactor: 2 }, 'INVALID_REPLICATION_FACTOR');
+    await refused({ topic: 'js-bad', numPartitions: 0 }, 'INVALID_PARTITIONS');
+    await refused({ topic: 'js-bad', configEntries: [{ name: 'no.such', value: '1' }] }, 'INVALID_CONFIG');
     await assert.rejects(admin.deleteTopics({ topics: ['js-never'] }), /does not host this topic/);
     await create({ topic: 'js-shrink', numPartitions: 3 });
-    await assert.rejects(admin.createPartitions({ topicPartitions: [{ topic: 'js-shrink', count: 1 }] }), said('INVALID_PARTITIONS'));
-    await assert.rejects(admin.deleteTopicRecords({ topic: 'js-shrink', partitions: [{ partition: 0, offset: '99' }] }));
+    const fewer = { topicPartitions: [{ topic: 'js-shrink', count: 1 }] };
+    await assert.rejects(admin.createPartitions(fewer), said('INVALID_PARTITIONS'));
+    const beyond = { topic: 'js-shrink', partitions: [{ partition: 0, offset: '99' }] };
+    await assert.rejects(admin.deleteTopicRecords(beyond));
     assert(!(await admin.listTopics()).includes('js-bad'));
     await admin.disconnect();
   },

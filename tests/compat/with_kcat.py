@@ -1,4 +1,5 @@
 """Debian's kcat (librdkafka 2.0.2)."""
+
 import json
 import subprocess
 import time
@@ -25,7 +26,12 @@ def test_metadata_lists_broker_and_topics(broker):
     assert [b["name"] for b in meta["brokers"]] == [broker.address], meta["brokers"]
     assert meta["controllerid"] == meta["brokers"][0]["id"], meta
     topic = [t for t in meta["topics"] if t["topic"] == "kcat-meta"]
-    assert topic == [{"topic": "kcat-meta", "partitions": [{"partition": 0, "leader": 1, "replicas": [{"id": 1}], "isrs": [{"id": 1}]}]}], topic
+    assert topic == [
+        {
+            "topic": "kcat-meta",
+            "partitions": [{"partition": 0, "leader": 1, "replicas": [{"id": 1}], "isrs": [{"id": 1}]}],
+        }
+    ], topic
 
 
 def test_each_codec_arrives_and_is_stored_as_sent(broker):
@@ -39,7 +45,9 @@ def test_each_codec_arrives_and_is_stored_as_sent(broker):
 
 
 def test_keys_headers_and_null_values(broker):
-    kcat(broker, "-P", "-t", "kcat-kv", "-p", "0", "-K", ":", "-Z", "-H", "a=1", "-H", "b=two", "-H", "empty=", data=b"k1:v1\nk2:\n:v3\n")
+    headers = ["-H", "a=1", "-H", "b=two", "-H", "empty="]
+    lines = b"k1:v1\nk2:\n:v3\n"
+    kcat(broker, "-P", "-t", "kcat-kv", "-p", "0", "-K", ":", "-Z", *headers, data=lines)
     records = [json.loads(line) for line in consume(broker, "kcat-kv", "-o", "beginning", "-J").splitlines()]
     assert [(r["key"], r["payload"]) for r in records] == [("k1", "v1"), ("k2", None), (None, "v3")], records
     assert records[0]["headers"] == ["a", "1", "b", "two", "empty", ""], records[0]
@@ -59,7 +67,10 @@ def test_offsets_by_time_and_relative(broker):
 
 def test_a_waiting_consumer_gets_a_line_at_once(broker):
     kcat(broker, "-P", "-t", "kcat-tail", "-p", "0", data=b"old\n")
-    reader = subprocess.Popen(["kcat", "-b", broker.address, "-C", "-t", "kcat-tail", "-p", "0", "-o", "end", "-c", "1", "-q", "-u"], stdout=subprocess.PIPE)
+    reader = subprocess.Popen(
+        ["kcat", "-b", broker.address, "-C", "-t", "kcat-tail", "-p", "0", "-o", "end", "-c", "1", "-q", "-u"],
+        stdout=subprocess.PIPE,
+    )
     time.sleep(1)  # by then it waits at the end
     kcat(broker, "-P", "-t", "kcat-tail", "-p", "0", data=b"new\n")
     assert reader.stdout.readline() == b"new\n"
@@ -100,20 +111,30 @@ def test_lines_survive_a_clean_stop(broker):
 
 def test_unknown_partition_is_refused(broker):
     kcat(broker, "-P", "-t", "kcat-one", "-p", "0", data=b"x\n")
-    r = subprocess.run(["kcat", "-b", broker.address, "-P", "-t", "kcat-one", "-p", "77", "-X", "message.timeout.ms=3000"],
-                       input=b"x\n", capture_output=True, timeout=60)
+    r = subprocess.run(
+        ["kcat", "-b", broker.address, "-P", "-t", "kcat-one", "-p", "77", "-X", "message.timeout.ms=3000"],
+        input=b"x\n",
+        capture_output=True,
+        timeout=60,
+    )
     assert b"nknown partition" in r.stderr or b"Unknown topic" in r.stderr, r.stderr
 
 
 def test_unknown_topic_is_not_made_by_reading(broker):
-    r = subprocess.run(["kcat", "-b", broker.address, "-C", "-t", "kcat-nowhere", "-e", "-q"], capture_output=True, timeout=60)
+    r = subprocess.run(
+        ["kcat", "-b", broker.address, "-C", "-t", "kcat-nowhere", "-e", "-q"], capture_output=True, timeout=60
+    )
     assert r.returncode != 0 and b"Unknown topic" in r.stderr, r
     assert "kcat-nowhere" not in broker.stele("topic", "list")
 
 
 def test_group_mode_asks_again_and_hurts_nobody(broker):
     kcat(broker, "-P", "-t", "kcat-group", "-p", "0", data=b"x\n")
-    member = subprocess.Popen(["kcat", "-b", broker.address, "-G", "some-group", "kcat-group", "-X", "debug=cgrp"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    member = subprocess.Popen(
+        ["kcat", "-b", broker.address, "-G", "some-group", "kcat-group", "-X", "debug=cgrp"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     time.sleep(2)
     assert member.poll() is None, "a member has to wait for its coordinator"
     assert consume(broker, "kcat-group", "-o", "beginning") == b"x\n"

@@ -140,7 +140,8 @@ static void print_settings(const struct config_options *o,
     }
     char text[RESOURCE_TEXT_MAX];
     if (output_is_empty(out) && !is_json)
-        complain(EXIT_OK, "%s: nothing but defaults; --all shows them", resource_text(o, text));
+        complain(EXIT_OK, "%s: nothing is set%s", resource_text(o, text),
+                 resource_name(o).len && !o->all ? "; --all shows the defaults" : "");
     output_finish(out);
 }
 

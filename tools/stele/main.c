@@ -45,7 +45,7 @@ static int unknown(const char *name)
     const char *names[COUNT_OF(commands)];
     for (size_t i = 0; i < COUNT_OF(commands); i++) names[i] = commands[i]->name;
     const char *near = nearest(name, names, COUNT_OF(commands));
-    fprintf(stderr, "stele: there is no command '%s'%s%s%s; 'stele help' lists them\n", name,
+    fprintf(stderr, "stele: there is no command '%s'%s%s%s ('stele help' lists them)\n", name,
             near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
     return EXIT_USAGE;
 }
