@@ -39,7 +39,11 @@ class Broker:
         for setting in self.settings:
             argv += ["--set", setting]
         self.log = open(f"{self.dir}/stderr", "a+")
-        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))) if self.descriptors else None
+        limit = (
+            (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors)))
+            if self.descriptors
+            else None
+        )
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.log, text=True, preexec_fn=limit)
         line = self.process.stdout.readline()
         if not line.startswith("ready"):

@@ -21,7 +21,12 @@ def run_kafkajs(runner, broker):
     if not os.path.isdir(os.path.join(HERE, "node_modules", "kafkajs")):
         runner.run("kafkajs is installed", lambda: (_ for _ in ()).throw(AssertionError("run 'make deps-compat'")))
         return
-    r = subprocess.run([shutil.which("node") or "node", os.path.join(HERE, "with_kafkajs.js"), broker.address], capture_output=True, text=True, timeout=300)
+    r = subprocess.run(
+        [shutil.which("node") or "node", os.path.join(HERE, "with_kafkajs.js"), broker.address],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     print(r.stdout, end="")
     counts = re.search(r"^kafkajs: (\d+) ok, (\d+) failed$", r.stdout, re.M)
     runner.passed += int(counts.group(1)) if counts else 0

@@ -1,7 +1,7 @@
 """The command line as a person types it: transcripts in tests/golden/cli, each against a broker of its own.
 
-Standard error is marked with "! ", what differs from run to run has a name. UPDATE_GOLDEN=1 writes them anew: look at the
-difference before it is committed.
+Standard error is marked with "! ", what differs from run to run has a name. UPDATE_GOLDEN=1 writes them anew: look at
+the difference before it is committed.
 """
 import glob
 import json
@@ -62,12 +62,19 @@ def places(broker):
 
 
 def play(broker, line, names):
-    args = [re.sub("|".join(names), lambda m: names[m.group()], arg) if arg.isupper() or "," in arg else arg for arg in shlex.split(line)]
+    args = [
+        re.sub("|".join(names), lambda m: names[m.group()], arg) if arg.isupper() or "," in arg else arg
+        for arg in shlex.split(line)
+    ]
     env = {**os.environ, "STELE_BOOTSTRAP": broker.address, "LC_ALL": "C.UTF-8", "ARGP_HELP_FMT": "rmargin=79"}
     r = subprocess.run([f"{broker.bin}/{args[0]}", *args[1:]], capture_output=True, text=True, env=env, timeout=60)
     if "json" in args and r.stdout:
         json.loads(r.stdout)
-    text = r.stdout + "".join(f"! {said}\n" for said in r.stderr.splitlines()) + (f"(exit {r.returncode})\n" if r.returncode else "")
+    text = (
+        r.stdout
+        + "".join(f"! {said}".rstrip() + "\n" for said in r.stderr.splitlines())
+        + (f"(exit {r.returncode})\n" if r.returncode else "")
+    )
     for name, address in names.items():
         text = text.replace(address, name)
     text = text.replace(broker.dir, "DIR")
@@ -81,7 +88,9 @@ def check(bin_parent, path):
     try:
         with open(path) as f:
             wanted = f.read()
-        got = "".join(f"{line}\n{play(broker, line[2:], names)}" for line in wanted.splitlines() if line.startswith("$ "))
+        got = "".join(
+            f"{line}\n{play(broker, line[2:], names)}" for line in wanted.splitlines() if line.startswith("$ ")
+        )
     finally:
         for i in impostors.values():
             i.close()
@@ -95,7 +104,7 @@ def check(bin_parent, path):
 
 
 def add(path):
-    name = "test_" + os.path.basename(path)[:-len(".txt")]
+    name = "test_" + os.path.basename(path)[: -len(".txt")]
     globals()[name] = lambda broker: check(os.path.dirname(broker.bin), path)
 
 

@@ -26,11 +26,20 @@ ADMISSION = 32 * MIB
 
 CORRUPT, TOO_LARGE, INVALID_TOPIC, INVALID_TIMESTAMP, UNSUPPORTED_VERSION, TOPIC_EXISTS = 2, 10, 17, 32, 35, 36
 INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR, INVALID_CONFIG, INVALID_REQUEST = 37, 38, 40, 42
-POLICY_VIOLATION, OUT_OF_ORDER, DUPLICATE_SEQUENCE, INVALID_EPOCH, STORAGE_ERROR, UNSUPPORTED_CODEC, INVALID_RECORD = 44, 45, 46, 47, 56, 76, 87
+POLICY_VIOLATION, OUT_OF_ORDER, DUPLICATE_SEQUENCE, INVALID_EPOCH, STORAGE_ERROR, UNSUPPORTED_CODEC, INVALID_RECORD = (
+    44,
+    45,
+    46,
+    47,
+    56,
+    76,
+    87,
+)
 UNKNOWN_TOPIC, INVALID_ACKS, INVALID_TXN, TRANSACTIONS = 3, 21, 48, 53
 
 
 # ---- tools ----
+
 
 class Lines:
     """What the broker says from here on."""
@@ -46,8 +55,10 @@ class Lines:
 
     def one_with(self, *words):
         """Exactly one new line, and it names all of the words."""
+
         def found():
             return [line for line in self.all() if all(str(word) in line for word in words)]
+
         eventually(found, f"a line with {words}; there is {self.all()[-3:]}", 5)
         lines = self.all()
         assert len(lines) == 1, lines
@@ -85,6 +96,7 @@ def bystander(broker, worst_s=1.0):
                     time.sleep(0.005)
         except Exception as e:
             failures.append(e)
+
     thread = threading.Thread(target=run)
     thread.start()
     try:
@@ -102,7 +114,14 @@ ATTACKED = []
 def attacked(_):
     """A broker of its own with tight bounds; made once, closed by the last test."""
     if not ATTACKED:
-        ATTACKED.append(Broker(os.path.dirname(_.bin), f"socket.request.max.bytes={MAX_FRAME}", f"queued.max.request.bytes={ADMISSION}", "queued.max.requests=100"))
+        ATTACKED.append(
+            Broker(
+                os.path.dirname(_.bin),
+                f"socket.request.max.bytes={MAX_FRAME}",
+                f"queued.max.request.bytes={ADMISSION}",
+                "queued.max.requests=100",
+            )
+        )
         with Wire(ATTACKED[0]) as c:
             w.create_topics(c, [("warm", 1, 1)])
             w.produce(c, "warm", {0: batch([record(0)])})
@@ -132,10 +151,19 @@ def answers(broker):
 
 # ---- frames ----
 
+
 def test_unknown_apis_and_versions(broker):
     broker = attacked(broker)
     with bystander(broker):
-        for key, version, word in [(999, 0, "unknown API"), (-1, 0, "unknown API"), (11, 5, "unknown API"), (3, 99, "unknown version"), (3, -1, "unknown version"), (1, 3, "unknown version"), (32767, 32767, "unknown API")]:
+        for key, version, word in [
+            (999, 0, "unknown API"),
+            (-1, 0, "unknown API"),
+            (11, 5, "unknown API"),
+            (3, 99, "unknown version"),
+            (3, -1, "unknown version"),
+            (1, 3, "unknown version"),
+            (32767, 32767, "unknown API"),
+        ]:
             refused(broker, request(key, version, i32(0)), f"key={key}", f"version={version}", word)
 
 
@@ -179,18 +207,22 @@ def test_frames_that_end_in_the_middle(broker):
                 c.send(whole[:cut])
     # A frame that is whole but whose body is not.
     for cut in range(30, len(whole) - 5, 17):
-        refused(broker, i32(cut) + whole[4:4 + cut], "malformed request")
+        refused(broker, i32(cut) + whole[4 : 4 + cut], "malformed request")
     with Wire(broker) as c:
         assert w.end_offset(c, "warm") == before
 
 
 def test_a_byte_at_a_time(broker):
     broker = attacked(broker)
-    frames = request(18, 0, b"", correlation=7) + request(3, 1, array([text("warm")]), correlation=8) + request(0, 8, w.produce_frame("warm", {0: batch([record(0)])}), correlation=9)
+    frames = (
+        request(18, 0, b"", correlation=7)
+        + request(3, 1, array([text("warm")]), correlation=8)
+        + request(0, 8, w.produce_frame("warm", {0: batch([record(0)])}), correlation=9)
+    )
     with bystander(broker), Wire(broker) as c:
         c.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(len(frames)):
-            c.send(frames[at:at + 1])
+            c.send(frames[at : at + 1])
             time.sleep(0.001)
         assert [c.receive()[0] for _ in range(3)] == [7, 8, 9]
 
@@ -217,6 +249,7 @@ def test_half_frames_stay_within_the_admission(broker):
             def push(c=c):
                 with contextlib.suppress(socket.timeout, Closed, OSError):
                     c.send(half)
+
             threads.append(threading.Thread(target=push))
             threads[-1].start()
         for t in threads:
@@ -232,11 +265,19 @@ def test_array_bombs(broker):
         for count in (0x7FFFFFFF, 1000001, 500, -2, -2147483648):
             refused(broker, request(3, 1, i32(count)), "api=Metadata", "version=1")
             refused(broker, request(0, 7, text(None) + i16(1) + i32(0) + i32(count)), "api=Produce")
-            refused(broker, request(1, 4, i32(-1) + i32(0) + i32(0) + i32(0) + i8(0) + i32(1) + text("t") + i32(count)), "api=Fetch")
+            refused(
+                broker,
+                request(1, 4, i32(-1) + i32(0) + i32(0) + i32(0) + i8(0) + i32(1) + text("t") + i32(count)),
+                "api=Fetch",
+            )
             refused(broker, request(19, 4, i32(count)), "api=CreateTopics")
         refused(broker, request(3, 9, varint_max, flexible=True), "api=Metadata")
         refused(broker, request(3, 9, b"\xff" * 10, flexible=True), "api=Metadata")  # a varint without an end
-        refused(broker, request(0, 9, uvarint(0) + i16(1) + i32(0) + uvarint(2) + compact_string("t") + varint_max, flexible=True), "api=Produce")
+        refused(
+            broker,
+            request(0, 9, uvarint(0) + i16(1) + i32(0) + uvarint(2) + compact_string("t") + varint_max, flexible=True),
+            "api=Produce",
+        )
 
 
 def test_arrays_over_a_million(broker):
@@ -266,9 +307,15 @@ def test_tag_bombs(broker):
         tags = b"".join(uvarint(50 + i) + uvarint(0) for i in range(10001))
         refused(broker, request(3, 9, body + uvarint(10001) + tags, flexible=True), "too many elements")
         refused(broker, request(3, 9, body + uvarint(0xFFFFFFFF), flexible=True), "api=Metadata")
-        refused(broker, request(3, 9, body + uvarint(1) + uvarint(0) + uvarint(0x7FFFFFFF), flexible=True), "api=Metadata")
-        refused(broker, request(3, 9, body + b"\0", flexible=True, tags=uvarint(10001) + tags), "malformed request header")
-        refused(broker, request(3, 9, body + b"\0", flexible=True, tags=uvarint(0xFFFFFFFF)), "malformed request header")
+        refused(
+            broker, request(3, 9, body + uvarint(1) + uvarint(0) + uvarint(0x7FFFFFFF), flexible=True), "api=Metadata"
+        )
+        refused(
+            broker, request(3, 9, body + b"\0", flexible=True, tags=uvarint(10001) + tags), "malformed request header"
+        )
+        refused(
+            broker, request(3, 9, body + b"\0", flexible=True, tags=uvarint(0xFFFFFFFF)), "malformed request header"
+        )
         # Unknown tags in a bearable number are skipped.
         some = b"".join(uvarint(50 + i) + uvarint(3) + b"abc" for i in range(100))
         with Wire(broker) as c:
@@ -282,8 +329,14 @@ def all_at_once(broker, count, frames, seconds=2):
     def push(c):
         with contextlib.suppress(OSError, Closed):
             c.send(frames)
+
     with stack:
-        threads = [threading.Thread(target=push, args=(stack.enter_context(Wire(broker, timeout=seconds, receive_buffer=4096)),)) for _ in range(count)]
+        threads = [
+            threading.Thread(
+                target=push, args=(stack.enter_context(Wire(broker, timeout=seconds, receive_buffer=4096)),)
+            )
+            for _ in range(count)
+        ]
         for t in threads:
             t.start()
         for t in threads:
@@ -298,9 +351,13 @@ def test_heavy_requests_at_once(broker):
     partitions = array([text("warm") + array([i32(p) + i64(-1) for p in range(100000)])])
     by_time = array([text("warm") + array([i32(p % 2) + i64(5) for p in range(100000)])])
     configs = array([i8(2) + text("warm") + i32(-1)] * 20000)
-    for what, frame in [("Metadata that creates", request(3, 4, names + i8(1))), ("CreateTopics", request(19, 4, topics + i32(1000) + i8(0))),
-                        ("ListOffsets", request(2, 1, i32(-1) + partitions)), ("ListOffsets by time", request(2, 1, i32(-1) + by_time)),
-                        ("DescribeConfigs", request(32, 1, configs + i8(1)))]:
+    for what, frame in [
+        ("Metadata that creates", request(3, 4, names + i8(1))),
+        ("CreateTopics", request(19, 4, topics + i32(1000) + i8(0))),
+        ("ListOffsets", request(2, 1, i32(-1) + partitions)),
+        ("ListOffsets by time", request(2, 1, i32(-1) + by_time)),
+        ("DescribeConfigs", request(32, 1, configs + i8(1))),
+    ]:
         with bounded_memory(broker, ADMISSION + 64 * MIB, what), bystander(broker, worst_s=10):
             all_at_once(broker, 30, frame)
         eventually(lambda: answers(broker), f"it goes on after {what}")
@@ -322,8 +379,19 @@ def test_replies_that_nobody_reads(broker):
 def test_fetches_that_wait(broker):
     """Long polls of many partitions each: what waits is bounded, and the end of a connection ends it."""
     broker = attacked(broker)
-    many = request(1, 4, i32(-1) + i32(60000) + i32(1 << 20) + i32(1 << 20) + i8(0) + array([text("warm") + array([i32(0) + i64(1 << 40) + i32(1000)])]))
-    waits = request(1, 4, w.fetch_frame("warm", [0] * 20000, offset=0, wait_ms=60000, min_bytes=1 << 30, max_bytes=1 << 30))
+    many = request(
+        1,
+        4,
+        i32(-1)
+        + i32(60000)
+        + i32(1 << 20)
+        + i32(1 << 20)
+        + i8(0)
+        + array([text("warm") + array([i32(0) + i64(1 << 40) + i32(1000)])]),
+    )
+    waits = request(
+        1, 4, w.fetch_frame("warm", [0] * 20000, offset=0, wait_ms=60000, min_bytes=1 << 30, max_bytes=1 << 30)
+    )
     with bounded_memory(broker, ADMISSION + 64 * MIB, "out of range"), bystander(broker, worst_s=3):
         all_at_once(broker, 100, many * 50)
     with bounded_memory(broker, ADMISSION + 64 * MIB, "many partitions"), bystander(broker, worst_s=3):
@@ -387,19 +455,35 @@ def test_what_a_topic_demands(broker):
     broker = attacked(broker)
     now = int(time.time() * 1000)
     with Wire(broker) as c:
-        made = w.create_topics(c, [("keyed", 2, 1, {"cleanup.policy": "compact"}), ("timely", 1, 1, {"message.timestamp.before.max.ms": "1000"}),
-                                   ("small", 1, 1, {"max.message.bytes": "200"}), ("walked", 1, 1, {"validate.records": "true"})])
+        made = w.create_topics(
+            c,
+            [
+                ("keyed", 2, 1, {"cleanup.policy": "compact"}),
+                ("timely", 1, 1, {"message.timestamp.before.max.ms": "1000"}),
+                ("small", 1, 1, {"max.message.bytes": "200"}),
+                ("walked", 1, 1, {"validate.records": "true"}),
+            ],
+        )
         assert all(error == 0 for error, _ in made.values()), made
         keyless = record(1, key=None)
         gz = zlib.compressobj(wbits=31)
         squeezed = gz.compress(record(0) + keyless) + gz.flush()
-        assert w.produce(c, "keyed", {0: batch([record(0), keyless]), 1: batch(GOOD)}) == {0: (INVALID_RECORD, -1), 1: (0, 0)}
-        assert w.produce(c, "keyed", {0: batch([record(0), keyless], compressed=squeezed, attributes=1)})[0][0] == INVALID_RECORD
+        assert w.produce(c, "keyed", {0: batch([record(0), keyless]), 1: batch(GOOD)}) == {
+            0: (INVALID_RECORD, -1),
+            1: (0, 0),
+        }
+        assert (
+            w.produce(c, "keyed", {0: batch([record(0), keyless], compressed=squeezed, attributes=1)})[0][0]
+            == INVALID_RECORD
+        )
         assert w.produce(c, "timely", {0: batch(GOOD)})[0][0] == INVALID_TIMESTAMP
         assert w.produce(c, "timely", {0: batch(GOOD, base_time=now, max_time=now)})[0] == (0, 0)
         assert w.produce(c, "small", {0: batch([record(0, value=b"x" * 200)])})[0][0] == TOO_LARGE
         for codec in (1, 2, 3, 4):
-            assert w.produce(c, "walked", {0: batch(GOOD, compressed=b"no such stream", attributes=codec)})[0][0] == INVALID_RECORD, codec
+            assert (
+                w.produce(c, "walked", {0: batch(GOOD, compressed=b"no such stream", attributes=codec)})[0][0]
+                == INVALID_RECORD
+            ), codec
         assert w.end_offset(c, "walked") == 0 and w.end_offset(c, "keyed", 0) == 0
 
 
@@ -409,7 +493,12 @@ def test_sequences(broker):
         w.create_topics(c, [("sequences", 1, 1)])
 
         def send(sequence, epoch=0, count=3):
-            return w.produce(c, "sequences", {0: batch([record(i) for i in range(count)], producer_id=77, producer_epoch=epoch, sequence=sequence)})[0]
+            return w.produce(
+                c,
+                "sequences",
+                {0: batch([record(i) for i in range(count)], producer_id=77, producer_epoch=epoch, sequence=sequence)},
+            )[0]
+
         assert send(0) == (0, 0)
         assert send(3) == (0, 3)
         assert send(3) == (0, 3), "a retry gets the offset of the first try"
@@ -425,7 +514,10 @@ def test_produce_requests_as_a_whole(broker):
     with Wire(broker) as c:
         assert w.produce(c, "warm", {0: batch(GOOD)}, acks=5)[0][0] == INVALID_ACKS
         assert w.produce(c, "warm", {0: batch(GOOD)}, transactional_id="tx")[0][0] == TRANSACTIONS
-        assert w.produce(c, "warm", {9: batch(GOOD), -1: batch(GOOD), 0: batch(GOOD)}).items() >= {9: (UNKNOWN_TOPIC, -1), -1: (UNKNOWN_TOPIC, -1)}.items()
+        assert (
+            w.produce(c, "warm", {9: batch(GOOD), -1: batch(GOOD), 0: batch(GOOD)}).items()
+            >= {9: (UNKNOWN_TOPIC, -1), -1: (UNKNOWN_TOPIC, -1)}.items()
+        )
         assert w.produce(c, "nowhere", {0: batch(GOOD)})[0][0] == UNKNOWN_TOPIC
         assert w.produce(c, "../../etc", {0: batch(GOOD)})[0][0] == UNKNOWN_TOPIC
     # acks=0 has no answer: an error closes the connection.
@@ -442,14 +534,25 @@ def bomb(codec, size):
         return b"".join([out.compress(piece) for _ in range(size // MIB)]) + out.flush()
     # zstd: a frame of blocks that repeat one byte (RLE), 128 KiB each.
     blocks = size // (128 << 10)
-    return bytes.fromhex("28b52ffd") + b"\xa0" + struct.pack("<I", size & 0xFFFFFFFF) + b"".join(
-        struct.pack("<I", (128 << 10) << 3 | 1 << 1 | (i == blocks - 1))[:3] + b"\0" for i in range(blocks))
+    return (
+        bytes.fromhex("28b52ffd")
+        + b"\xa0"
+        + struct.pack("<I", size & 0xFFFFFFFF)
+        + b"".join(struct.pack("<I", (128 << 10) << 3 | 1 << 1 | (i == blocks - 1))[:3] + b"\0" for i in range(blocks))
+    )
 
 
 def test_decompression_bombs(broker):
     broker = attacked(broker)
     with Wire(broker, timeout=60) as c:
-        w.create_topics(c, [("bombed", 2, 1, {"cleanup.policy": "compact"}), ("packed", 1, 1, {"compression.type": "lz4"}), ("open", 1, 1, {})])
+        w.create_topics(
+            c,
+            [
+                ("bombed", 2, 1, {"cleanup.policy": "compact"}),
+                ("packed", 1, 1, {"compression.type": "lz4"}),
+                ("open", 1, 1, {}),
+            ],
+        )
         for codec, size in [(1, 900 * MIB), (4, 1024 * MIB), (4, 3 * 1024 * MIB)]:
             bad = batch([record(0)], compressed=bomb(codec, size), attributes=codec)
             with bystander(broker, worst_s=3), bounded_memory(broker, ADMISSION + 64 * MIB):
@@ -464,6 +567,7 @@ def test_decompression_bombs(broker):
 
 
 # ---- admin ----
+
 
 def test_topics_that_cannot_be(broker):
     broker = attacked(broker)
@@ -492,7 +596,9 @@ def test_topics_that_cannot_be(broker):
     ]
     with bystander(broker), bounded_memory(broker, 8 * MIB), Wire(broker) as c:
         for topic, code, word in refusals:
-            error, message = w.create_topics(c, [topic, (f"beside-{topic[1]}-{len(topic[0])}-{code}-{topic[0][:1].encode().hex()}", 1, 1)])[topic[0]]
+            error, message = w.create_topics(
+                c, [topic, (f"beside-{topic[1]}-{len(topic[0])}-{code}-{topic[0][:1].encode().hex()}", 1, 1)]
+            )[topic[0]]
             assert error == code and word in message, (topic, error, message)
         error, message = w.create_topics(c, [("twice", 1, 1), ("twice", 3, 1), ("once", 1, 1)])["twice"]
         assert error == INVALID_REQUEST and "twice" in message, (error, message)
@@ -505,6 +611,7 @@ def test_topics_that_cannot_be(broker):
 
 
 # ---- readers, connections ----
+
 
 def fill(broker, topic, mib):
     with Wire(broker, timeout=30) as c:
@@ -594,6 +701,7 @@ def test_idle_connections_are_closed(broker):
 
 # ---- starts that are refused ----
 
+
 def starts(broker, *args, code=3, **kwargs):
     """The broker's last words of a start that fails."""
     r = subprocess.run([f"{broker.bin}/steled", *args], capture_output=True, text=True, timeout=20, **kwargs)
@@ -646,6 +754,7 @@ def test_no_permission(broker):
 
         class At:
             bin = scratch
+
         said = starts(At, "--data", f"{locked}/data", "--listen", "127.0.0.1:0", **nobody)
         assert locked in said and "ermi" in said, said
         said = starts(At, "--data", "/dev/null/data", "--listen", "127.0.0.1:0", **nobody)
@@ -656,7 +765,13 @@ def test_no_permission(broker):
 
 
 def test_settings_that_cannot_be(broker):
-    for setting, word in [("no.such=1", "no.such"), ("num.partitions=lots", "lots"), ("listeners=ftp://x:1", "FTP"), ("log.segment.bytes=-1", "log.segment.bytes"), ("nothing", "nothing")]:
+    for setting, word in [
+        ("no.such=1", "no.such"),
+        ("num.partitions=lots", "lots"),
+        ("listeners=ftp://x:1", "FTP"),
+        ("log.segment.bytes=-1", "log.segment.bytes"),
+        ("nothing", "nothing"),
+    ]:
         assert word in starts(broker, "--set", setting, code=2), setting
     said = starts(broker, "--set", "retention.ms=5", code=2)
     assert "log.retention.ms" in said, said
