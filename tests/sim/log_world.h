@@ -24,12 +24,11 @@ enum { PRODUCERS = 5, SLICES = 2 };
 /* Bugs put in on purpose: the simulator has to find each. */
 enum mutant {
     MUTANT_NONE,
-    MUTANT_LYING_SYNC,       /* fdatasync does nothing */
-    MUTANT_LYING_SYNC_DIR,   /* the sync of a directory does nothing */
-    MUTANT_ALWAYS_CLEAN,     /* recovery is skipped */
-    MUTANT_RECOVERY_POINT,   /* the recovery point names what was not flushed */
-    MUTANT_ALWAYS_SAME_BOOT, /* a power loss is taken for a process death */
-    MUTANT_FORGET_TRUNCATE,  /* truncations are acknowledged and not done */
+    MUTANT_LYING_SYNC,      /* fdatasync does nothing */
+    MUTANT_LYING_SYNC_DIR,  /* the sync of a directory does nothing */
+    MUTANT_ALWAYS_CLEAN,    /* recovery is skipped */
+    MUTANT_RECOVERY_POINT,  /* the recovery point names what was not flushed */
+    MUTANT_FORGET_TRUNCATE, /* truncations are acknowledged and not done */
     MUTANT__COUNT
 };
 
@@ -39,7 +38,6 @@ struct world_options {
     int trace_from; /* cycle from which disk calls are printed; -1: never */
     enum mutant mutant;
     bool expects_violation;
-    bool stays_up; /* a failed sync is not always followed by a power loss */
     bool is_verbose;
 };
 

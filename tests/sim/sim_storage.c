@@ -1,7 +1,6 @@
 /* sim_storage - drives one log through seeded lives on a simulated disk.
  *
  *   sim_storage [--seed N|random] [--cycles N] [--mutant NAME] [--trace-from CYCLE] [--verbose]
- *               [--stays-up]
  *
  * With --stays-up a log may be opened again in the same boot after a sync has failed, when the
  * cache shows what the disk does not hold.
@@ -27,7 +26,6 @@ static const char *const mutant_names[MUTANT__COUNT] = {
     [MUTANT_LYING_SYNC_DIR] = "lying-sync-dir",
     [MUTANT_ALWAYS_CLEAN] = "always-clean",
     [MUTANT_RECOVERY_POINT] = "recovery-point",
-    [MUTANT_ALWAYS_SAME_BOOT] = "always-same-boot",
     [MUTANT_FORGET_TRUNCATE] = "forget-truncate",
 };
 
@@ -80,10 +78,6 @@ static struct world_options parse_options(int argc, char **argv)
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--verbose") == 0) {
             options.is_verbose = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--stays-up") == 0) {
-            options.stays_up = true;
             continue;
         }
         if (strcmp(argv[i], "--seed") == 0)
