@@ -40,7 +40,7 @@ static int run(int argc, char **argv)
     static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {NULL,
                                      parse,
-                                     "",
+                                     NULL,
                                      "Prints the APIs and versions that a broker offers, and the "
                                      "version this program would use.",
                                      children,
