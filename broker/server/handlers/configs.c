@@ -177,7 +177,7 @@ struct alter {
 
 struct effective {
     const struct image *image;
-    const struct broker_settings *settings;
+    const struct broker_settings *settings; /* with the dynamic values of the image */
 };
 
 /* The value in force, which APPEND and SUBTRACT start from. */
@@ -185,9 +185,10 @@ static const char *effective_value(void *arg, int resource_type, struct view res
                                    const char *name)
 {
     const struct effective *e = arg;
-    if (resource_type == CONFIG_BROKER) return broker_settings_get(e->settings, name);
-    const char *own = image_config(e->image, CONFIG_TOPIC, resource, view_str(name));
+    const char *own = image_config(e->image, (enum config_resource_type)resource_type, resource,
+                                   view_str(name));
     if (own) return own;
+    if (resource_type == CONFIG_BROKER) return broker_settings_get(e->settings, name);
     const struct setting *s = setting_find(&topic_setting_table, view_str(name));
     const char *inherited = s && s->synonym ? broker_settings_get(e->settings, s->synonym) : NULL;
     return inherited ? inherited : s ? s->default_value : NULL;
@@ -206,10 +207,13 @@ static err_t alter_decide(struct propose *p, const struct image *image, struct c
 {
     struct alter *a = p->response;
     struct request *rq = p->request;
-    struct effective effective = {image, rq->broker->settings};
+    struct broker_settings *settings;
+    TRY(broker_settings_overlay(rq->broker->settings, image, &settings));
+    struct effective effective = {image, settings};
+    err_t err = OK;
     struct config_decision d = {image,           &rq->arena, a->validate_only ? NULL : change,
                                 effective_value, &effective, rq->broker->settings->node_id};
-    for (int32_t i = 0; i < a->count; i++) {
+    for (int32_t i = 0; i < a->count && err == OK; i++) {
         struct alter_resource *r = &a->resources[i];
         if (is_named_twice(a, i))
             r->verdict = verdict_fail(&rq->arena, KAFKA_ERR_INVALID_REQUEST,
@@ -218,9 +222,10 @@ static err_t alter_decide(struct propose *p, const struct image *image, struct c
         else
             r->verdict = config_alter_decide(&d, r->type, r->name, r->changes, r->count,
                                              a->replaces_all);
-        if (r->verdict.code == KAFKA_ERR_UNKNOWN_SERVER_ERROR) return ERR_NOMEM;
+        if (r->verdict.code == KAFKA_ERR_UNKNOWN_SERVER_ERROR) err = ERR_NOMEM;
     }
-    return OK;
+    broker_settings_unref(settings);
+    return err;
 }
 
 static void settle(struct propose *p)

@@ -51,24 +51,30 @@ bool topic_name_is_internal(struct view name)
 }
 
 /* '.' and '_' are the same in metric names: two topics that differ in nothing else collide. */
-static bool names_collide(struct view a, const char *b)
+static bool names_collide(struct view a, struct view b)
 {
-    if (a.len != strlen(b)) return false;
+    if (a.len != b.len) return false;
     for (size_t i = 0; i < a.len; i++) {
-        char x = (char)a.data[i] == '.' ? '_' : (char)a.data[i], y = b[i] == '.' ? '_' : b[i];
+        uint8_t x = a.data[i] == '.' ? '_' : a.data[i], y = b.data[i] == '.' ? '_' : b.data[i];
         if (x != y) return false;
     }
     return true;
 }
 
-static const char *find_collision(const struct image *image, struct view name)
+static struct view find_collision(const struct topic_decision *d, struct view name)
 {
-    bool may_collide = memchr(name.data, '.', name.len) || memchr(name.data, '_', name.len);
-    for (size_t i = 0; may_collide && i < image_topic_count(image); i++) {
-        const struct image_topic *t = image_topic_at(image, i);
-        if (names_collide(name, t->name)) return t->name;
+    if (!memchr(name.data, '.', name.len) && !memchr(name.data, '_', name.len))
+        return (struct view){0};
+    for (size_t i = 0; i < image_topic_count(d->image); i++) {
+        struct view other = view_str(image_topic_at(d->image, i)->name);
+        if (names_collide(name, other)) return other;
     }
-    return NULL;
+    for (const struct change_record *r = d->change ? d->change->first : NULL; r; r = r->next) {
+        const struct topic_record *topic = r->data;
+        if (r->type == RECORD_ID_TOPIC_RECORD && names_collide(name, topic->name))
+            return topic->name;
+    }
+    return (struct view){0};
 }
 
 /* ---- placement ---- */
@@ -276,12 +282,12 @@ static struct verdict judge_new_name(const struct topic_decision *d, struct view
     if (image_topic(d->image, name))
         return verdict_fail(d->arena, KAFKA_ERR_TOPIC_ALREADY_EXISTS,
                             "Topic '%.*s' exists already.", TEXT(name));
-    const char *other = find_collision(d->image, name);
-    if (other)
+    struct view other = find_collision(d, name);
+    if (other.data)
         return verdict_fail(
             d->arena, KAFKA_ERR_INVALID_TOPIC_EXCEPTION,
-            "Topic '%.*s' collides with topic '%s': '.' and '_' are the same in metric names.",
-            TEXT(name), other);
+            "Topic '%.*s' collides with topic '%.*s': '.' and '_' are the same in metric names.",
+            TEXT(name), TEXT(other));
     return v;
 }
 
