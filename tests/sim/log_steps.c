@@ -297,8 +297,7 @@ static bool step_truncate(struct world *w)
     size_t back = 1 + rng_below(&w->rng, rng_chance(&w->rng, 100) ? count - first : 3);
     size_t at = count - MIN(back, count - first);
     /* Behind the batch before, so that no gap is left at the end: no file would know of it. */
-    koffset_t offset = at ? w->model.items[at - 1].last_offset + 1
-                          : w->model.items[at].header.base_offset;
+    koffset_t offset = at ? w->model.items[at - 1].last_offset + 1 : w->model.start;
     if (offset < w->model.start) return true;
     world_release_slices(w, offset);
     if (world_excuses(w, lower_recovery_point(w, offset))) return true;
