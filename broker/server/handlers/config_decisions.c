@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "../broker_settings.h"
 #include "base/check.h"
@@ -13,20 +12,24 @@
 
 #define TEXT(v) (int)(v).len, (const char *)(v).data
 
-static bool is_number(struct view text, int64_t *out)
+/* A node id as text, written in the one way that settings are kept under. */
+static bool parse_node(struct view text, int32_t *out)
 {
-    char copy[24], *end;
-    if (text.len == 0 || text.len >= sizeof copy) return false;
-    memcpy(copy, text.data, text.len);
-    copy[text.len] = 0;
-    *out = strtoll(copy, &end, 10);
-    return *end == 0;
+    int64_t id = 0;
+    if (text.len == 0 || (text.len > 1 && text.data[0] == '0')) return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9') return false;
+        id = id * 10 + (text.data[i] - '0');
+        if (id > INT32_MAX) return false;
+    }
+    *out = (int32_t)id;
+    return true;
 }
 
 struct verdict config_resource_judge(const struct image *image, struct arena *arena,
                                      int resource_type, struct view resource)
 {
-    int64_t id;
+    int32_t id;
     switch (resource_type) {
     case CONFIG_TOPIC:
         if (image_topic(image, resource)) return verdict_ok();
@@ -34,7 +37,7 @@ struct verdict config_resource_judge(const struct image *image, struct arena *ar
                             "There is no topic '%.*s'.", TEXT(resource));
     case CONFIG_BROKER:
         if (resource.len == 0) return verdict_ok();
-        if (is_number(resource, &id) && image_broker(image, (int32_t)id)) return verdict_ok();
+        if (parse_node(resource, &id) && image_broker(image, id)) return verdict_ok();
         return verdict_fail(arena, KAFKA_ERR_INVALID_REQUEST,
                             "There is no broker '%.*s'; an empty name means all brokers.",
                             TEXT(resource));
