@@ -193,8 +193,10 @@ void server_stop(struct server *server, int64_t grace_ms)
 }
 
 /* Tasks of one loop may post to another, so all mailboxes are emptied before a loop is freed. */
-static void run_leftovers(struct server_shared *shared)
+void server_run_leftovers(struct server *server)
 {
+    struct server_shared *shared = &server->shared;
+    CHECK(!server->is_started || server->is_stopped);
     for (bool again = true; again;) {
         again = false;
         for (int i = 0; i < shared->shard_count; i++) {
@@ -209,7 +211,7 @@ void server_free(struct server *server)
     CHECK(!server->is_started || server->is_stopped);
     if (!server->is_started) close_listeners(server);
     struct server_shared *shared = &server->shared;
-    run_leftovers(shared);
+    server_run_leftovers(server);
     for (int i = 0; i < shared->shard_count; i++) loop_free(shared->shards[i].loop);
     for (int i = 0; i < shared->shard_count; i++) shard_release(&shared->shards[i]);
     LIST_EACH_SAFE (link, &server->listeners) {

@@ -49,6 +49,10 @@ err_t server_start(struct server *server);
 /* Stops accepting and reading, sends what is ready for at most `grace_ms`, closes everything, ends
  * the loops. */
 void server_stop(struct server *server, int64_t grace_ms);
+/* Runs, in place, what was posted to the loops and has not run: before what it works on is freed.
+ * After the stop. */
+void server_run_leftovers(struct server *server);
+/* Runs leftovers first. NULL is allowed. */
 void server_free(struct server *server);
 
 int server_loop_count(const struct server *server);

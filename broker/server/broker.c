@@ -29,7 +29,8 @@ enum {
     PATH_BYTES = 4096,
     ADMIN_THREADS = 2,
     STOP_GRACE_MS = 2000,
-    REPLY_BYTES_MAX = 64 << 20, /* waiting to be sent on one connection before it stops reading */
+    REQUEST_LEGS = 4, /* at most so many times a request goes to a worker and back */
+    REPLY_BYTES_MAX = 512 << 10, /* waiting to be sent on one connection before it stops reading */
     LOOPS_MAX = 64,
     LOOPS_DEFAULT_MAX = 8,
     HANDLES_MIN = 128, /* open files and mappings of logs, whatever the system says */
@@ -423,6 +424,17 @@ static void drain(struct worker_pool *pool)
     if (pool) worker_drain(pool);
 }
 
+/* Lets requests end that the stop has overtaken on workers, or on their way from there to a loop. */
+static void finish_requests(struct broker *broker)
+{
+    for (int i = 0; i < REQUEST_LEGS; i++) {
+        drain(broker->admin);
+        drain(broker->flushers);
+        drain(broker->housekeepers);
+        if (broker->server) server_run_leftovers(broker->server);
+    }
+}
+
 bool broker_close(struct broker *broker)
 {
     bool is_clean = false;
@@ -431,10 +443,9 @@ bool broker_close(struct broker *broker)
         partition_table_stop(broker->partitions);
         server_stop(broker->server, STOP_GRACE_MS);
     }
-    drain(broker->admin);
-    drain(broker->flushers);
-    drain(broker->housekeepers);
+    finish_requests(broker);
     proposer_close(broker->proposer);
+    finish_requests(broker);
     dispatch_free(broker->dispatch);
     producer_ids_free(broker->producer_ids);
     fetch_sessions_free(broker->sessions);
