@@ -261,7 +261,7 @@ def test_half_frames_stay_within_the_admission(broker):
 def test_array_bombs(broker):
     broker = attacked(broker)
     varint_max = uvarint(0xFFFFFFFF)
-    with bystander(broker), bounded_memory(broker, 8 * MIB):
+    with bystander(broker), bounded_memory(broker, 16 * MIB):
         for count in (0x7FFFFFFF, 1000001, 500, -2, -2147483648):
             refused(broker, request(3, 1, i32(count)), "api=Metadata", "version=1")
             refused(broker, request(0, 7, text(None) + i16(1) + i32(0) + i32(count)), "api=Produce")
@@ -303,7 +303,7 @@ def test_many_unknown_topics_in_one_request(broker):
 def test_tag_bombs(broker):
     broker = attacked(broker)
     body = uvarint(0) + i8(0) + i8(0) + i8(0)  # Metadata 9: all topics, three flags
-    with bystander(broker), bounded_memory(broker, 8 * MIB):
+    with bystander(broker), bounded_memory(broker, 16 * MIB):
         tags = b"".join(uvarint(50 + i) + uvarint(0) for i in range(10001))
         refused(broker, request(3, 9, body + uvarint(10001) + tags, flexible=True), "too many elements")
         refused(broker, request(3, 9, body + uvarint(0xFFFFFFFF), flexible=True), "api=Metadata")
