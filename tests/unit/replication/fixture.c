@@ -1,3 +1,7 @@
+/* The parts that a broker would give the table are made here, the smallest that work: three pools,
+ * one loop, directories behind files that can be told to fail. A stop that is not clean makes them
+ * fail, so that what a kill would not have written is not written.
+ */
 #include "fixture.h"
 
 #include <errno.h>

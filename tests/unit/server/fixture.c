@@ -1,3 +1,6 @@
+/* The broker runs on its own threads, in this process; the client is a plain blocking socket, so
+ * that what a test sees has been over the network. A read that waits too long fails the test.
+ */
 #include "fixture.h"
 
 #include <arpa/inet.h>
