@@ -25,7 +25,7 @@ struct flush_part {
     struct segment *segment; /* one reference */
     struct slice_file *file; /* one reference; NULL: only indexes */
     int64_t bytes;
-    bool indexes, txns; /* these, too */
+    bool data, indexes, txns; /* these, too */
 };
 
 struct flush {
@@ -52,12 +52,13 @@ static void add_part(struct flush *flush, struct segment *segment)
         .segment = segment,
         .file = segment->dirty,
         .bytes = segment->size_bytes,
+        .data = !segment->dirty && segment->is_unsynced,
         .indexes = has_indexes && (segment->is_sealed || flush->all),
         .txns = segment->txns.is_unsynced,
     };
-    if (!part.file && !part.indexes && !part.txns) return;
+    if (!part.file && !part.data && !part.indexes && !part.txns) return;
     if (part.indexes) segment->offsets.file.is_unsynced = segment->times.file.is_unsynced = false;
-    segment->txns.is_unsynced = false;
+    segment->txns.is_unsynced = segment->is_unsynced = false;
     segment_ref(segment);
     if (part.file) slice_file_ref(part.file);
     flush->parts[flush->count++] = part;
@@ -102,6 +103,7 @@ static void put_back(const struct flush *flush)
 {
     for (size_t i = 0; i < flush->count; i++) {
         const struct flush_part *part = &flush->parts[i];
+        part->segment->is_unsynced |= part->data;
         part->segment->offsets.file.is_unsynced |= part->indexes;
         part->segment->txns.is_unsynced |= part->txns;
     }
@@ -149,6 +151,7 @@ static err_t sync_part(struct log *log, const struct flush_part *part)
             return ERR_IO; /* even for a full disk: what was delayed until now is lost */
         }
     }
+    if (part->data) TRY(handle_sync(&segment->file));
     if (part->indexes) TRY(handle_sync(&segment->offsets.file.handle));
     if (part->indexes) TRY(handle_sync(&segment->times.file.handle));
     return part->txns ? handle_sync(&segment->txns.handle) : OK;

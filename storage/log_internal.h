@@ -148,6 +148,9 @@ err_t log_drop_snapshots(struct log *log, koffset_t start, koffset_t offset);
  * after it. Not under `lock`, with nobody appending. */
 err_t log_rebuild_producers(struct log *log, struct producer_state *state, koffset_t from,
                             koffset_t to);
+/* What the producers of a snapshot at `offset` wrote before their last batch, as far as it may be
+ * sent again (log_recall.c). Not under `lock`, with nobody appending. */
+err_t log_recall_batches(struct log *log, struct producer_state *state, koffset_t offset);
 /* Reads all headers for the epochs they name. At open only. */
 err_t log_rebuild_epochs(struct log *log);
 

@@ -25,11 +25,14 @@
 #include "file_error.h"
 #include "log_internal.h"
 
+enum { SNAPSHOT_WORTH_BYTES = 16 * 1024 * 1024 };
+
 struct recovery {
     struct log *log;
     const struct log_options *options;
     bool is_clean;
-    bool is_fresh;         /* there was nothing */
+    bool is_fresh;         /* there was nothing, not even the directory */
+    bool is_unsettled;     /* files went: their names have to go for good before others come */
     koffset_t check_from;  /* batches from here on have their checksum looked at */
     koffset_t floor;       /* what lies below it must be there */
     koffset_t replay_from; /* a transaction index has to be made anew from here; else INT64_MAX */
@@ -174,6 +177,7 @@ static err_t handle_bad(struct recovery *r, struct walk *w)
     if (expected >= r->floor) {
         w->is_over = true;
         w->file_size = position;
+        r->is_unsettled = true;
         return log_cut_tail(r->log, w->index, position, w->scan.end);
     }
     struct batch_header next;
@@ -252,6 +256,7 @@ static err_t handle_gap(struct recovery *r, struct walk *w)
     if (r->is_clean || w->is_over || w->next_base == INT64_MAX) return OK;
     if (segment->end_offset >= w->next_base) return OK;
     if (segment->end_offset >= r->floor) {
+        r->is_unsettled = true;
         return log_cut_tail(r->log, w->index, segment->size_bytes, segment->size_bytes);
     }
     if (r->log->config.is_compacted) return OK;
@@ -438,7 +443,8 @@ static err_t recover_row(struct recovery *r)
 {
     struct log *log = r->log;
     const struct log_options *options = r->options;
-    r->is_fresh = log->segment_count == 0 && log->parent_changed;
+    r->is_unsettled = log->segment_count == 0;
+    r->is_fresh = r->is_unsettled && log->parent_changed;
     if (log->segment_count == 0)
         TRY(create_first(log, options->start_offset));
     else
@@ -476,36 +482,55 @@ static err_t recover_state(struct recovery *r, err_t epochs)
     return OK;
 }
 
+/* Where a replay would have to start, at the latest. */
+static int64_t position_of_snapshot(const struct log *log)
+{
+    koffset_t newest = log_newest_snapshot(log);
+    if (newest == log->end_offset) return log->opened_position;
+    if (newest < log->segments[0]->base_offset) return 0;
+    return log_position(log->segments[log_segment_index(log, newest)], 0);
+}
+
+/* A snapshot that spares the next recovery a long replay. */
+static err_t write_snapshot(struct log *log)
+{
+    struct buf snapshot = {0};
+    struct segment *active = log_active(log);
+    int64_t position = log_position(active, active->size_bytes);
+    if (position - log->snapshot_position < SNAPSHOT_WORTH_BYTES) return OK;
+    err_t err = producer_state_encode(log->producers, &snapshot);
+    if (err == OK) log_write_snapshot(log, log->end_offset, position, buf_view(&snapshot));
+    buf_release(&snapshot);
+    return err;
+}
+
 /* After a crash: what was recovered becomes durable, and need not be recovered again. */
 static err_t settle(struct recovery *r)
 {
     struct log *log = r->log;
-    struct buf snapshot = {0};
     koffset_t flushed_to;
+    bool is_flush_due = r->is_unsettled || log->end_offset != r->check_from;
     for (size_t i = 0; i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
         if (segment->end_offset < r->check_from) continue;
         /* What the former life wrote to the indexes may be in the page cache only, too. */
         segment->offsets.file.is_unsynced = segment->times.file.is_unsynced = true;
         segment->txns.is_unsynced |= segment->has_txn_file;
-        if (segment->size_bytes == 0) continue;
+        segment->is_unsynced = true;
+        if (segment->size_bytes == 0 || segment->end_offset == r->check_from) continue;
         segment->flushed_bytes = 0;
         if (!segment->dirty) TRY(handle_open(&segment->file, OS_WRITE, &segment->dirty));
+        is_flush_due = true;
     }
     /* The former life may have made files, and the directory, without coming to sync their names.
      */
     log->dir_changes++;
     log->parent_changed = true;
-    log->flushed_offset = log->start_offset;
-    TRY(log_flush(log, &flushed_to));
-    err_t err = producer_state_encode(log->producers, &snapshot);
-    if (err == OK && log_newest_snapshot(log) != log->end_offset) {
-        struct segment *active = log_active(log);
-        log_write_snapshot(log, log->end_offset, log_position(active, active->size_bytes),
-                           buf_view(&snapshot));
+    if (is_flush_due) {
+        log->flushed_offset = log->start_offset;
+        TRY(log_flush(log, &flushed_to));
     }
-    buf_release(&snapshot);
-    return err;
+    return write_snapshot(log);
 }
 
 err_t log_recover(struct log *log, const struct log_options *options)
@@ -527,7 +552,7 @@ err_t log_recover(struct log *log, const struct log_options *options)
     if (log->has_note && recovery_point == options->recovery_point) log_drop_truncation_note(log);
     struct segment *active = log_active(log);
     log->opened_position = log_position(active, active->size_bytes);
-    log->snapshot_position = log->opened_position;
+    log->snapshot_position = position_of_snapshot(log);
     log->flushed_offset = log->end_offset;
     return r.is_clean || r.is_fresh ? OK : settle(&r);
 }

@@ -215,6 +215,7 @@ err_t log_rebuild_producers(struct log *log, struct producer_state *state, koffs
 {
     struct replay r = {log, state, 0, to, false};
     TRY(load_newest(log, state, MIN(from, to), &r.from));
+    TRY(log_recall_batches(log, state, r.from));
     return r.from < to ? replay(&r) : OK;
 }
 

@@ -151,106 +151,11 @@ static void set_producers(struct log *log, struct producer_state *state)
     log->producers = state;
 }
 
-/* ---- truncate ---- */
-
-struct cut {
-    size_t index; /* of the segment that becomes the last one */
-    koffset_t end_offset;
-    int64_t position;
-    struct segment *last;
-    struct producer_state *producers;
-    struct segment **gone; /* owned */
-    size_t gone_count;
-};
-
-/* Which batch is the first to go: the one that holds `offset`, or the next one. */
-static err_t locate(struct log *log, koffset_t offset, struct cut *cut)
-{
-    struct segment_scan scan;
-    struct batch_header header;
-    struct offset_entry entry;
-    struct slice_file *file;
-    cut->index = log_segment_index(log, offset);
-    struct segment *segment = log->segments[cut->index];
-    TRY(segment_lookup(segment, offset, &entry));
-    TRY(segment_pin(segment, &file));
-    segment_scan_init(&scan, log_os(log), file->fd, SCAN_HEADERS);
-    err_t err = segment_scan_from(segment, &scan, entry, segment->size_bytes);
-    if (err == OK) {
-        do err = log_next_batch(log, segment, &scan, &header);
-        while (err == OK && batch_last_offset(&header) < offset);
-    }
-    cut->end_offset = err == OK ? MIN(offset, header.base_offset) : offset;
-    cut->position = err == OK ? scan.pos : scan.next;
-    mutex_lock(&log->lock);
-    log_cut_before_damage(log, segment, &cut->end_offset, &cut->position);
-    mutex_unlock(&log->lock);
-    segment_scan_release(&scan);
-    slice_file_unref(file);
-    return err == ERR_NOT_FOUND ? OK : err;
-}
-
-/* Everything that can be done before anything has happened. */
-static err_t prepare(struct log *log, koffset_t offset, struct cut *cut)
-{
-    struct segment_options options = {log->env, log->handles, log->path};
-    TRY(locate(log, offset, cut));
-    cut->producers = producer_state_new();
-    cut->gone = calloc(log->segment_count, sizeof *cut->gone);
-    if (!cut->producers || !cut->gone) return ERR_NOMEM;
-    TRY(log_rebuild_producers(log, cut->producers, cut->end_offset, cut->end_offset));
-    mutex_lock(&log->lock);
-    err_t err = segment_write_indexes(log_active(log));
-    mutex_unlock(&log->lock);
-    TRY(err);
-    TRY(segment_new_below(&options, log->segments[cut->index], cut->end_offset, cut->position,
-                          &cut->last));
-    return write_note(log, cut->end_offset);
-}
-
 /* What cannot be written now (and has been told) stays due for the next flush. */
 static void write_lists(struct log *log)
 {
     (void)!log_store_damage_if_changed(log);
     (void)!log_write_epochs(log);
-}
-
-/* The files follow the row. */
-static err_t follow(struct log *log, struct cut *cut)
-{
-    for (size_t i = cut->gone_count; i-- > 1;) TRY(segment_unlink(cut->gone[i], ""));
-    TRY(log_drop_snapshots(log, 0, log->end_offset));
-    TRY(log_sync_directory(log));
-    TRY(segment_cut_files(cut->last));
-    write_lists(log);
-    return OK;
-}
-
-static void cut_release(struct cut *cut)
-{
-    for (size_t i = 0; i < cut->gone_count; i++) segment_unref(cut->gone[i]);
-    free(cut->gone);
-    segment_unref(cut->last);
-    producer_state_free(cut->producers);
-}
-
-static err_t truncate_stopped(struct log *log, koffset_t offset)
-{
-    struct cut cut = {0};
-    err_t err = prepare(log, offset, &cut), after = OK;
-    if (err == OK) {
-        mutex_lock(&log->lock);
-        replace_tail(log, cut.index, cut.last, cut.gone, &cut.gone_count);
-        segment_ref(cut.last); /* `follow` still needs it */
-        set_producers(log, cut.producers);
-        cut.producers = NULL;
-        mutex_unlock(&log->lock);
-        after = follow(log, &cut);
-        diag(DIAG_INFO, "log", "truncated log=%s end=%lld", log->path, (long long)cut.end_offset);
-    }
-    cut_release(&cut);
-    end_change(log, after, "truncate");
-    return err != OK ? err : after;
 }
 
 /* ---- reset ---- */
@@ -293,6 +198,103 @@ static err_t reset_stopped(struct log *log, koffset_t offset)
     for (size_t i = 0; i < gone_count; i++) segment_unref(gone[i]);
     free(gone);
     end_change(log, after, "reset");
+    return err != OK ? err : after;
+}
+
+/* ---- truncate ---- */
+
+struct cut {
+    size_t index; /* of the segment that becomes the last one */
+    koffset_t end_offset;
+    int64_t position;
+    struct segment *last;
+    struct producer_state *producers;
+    struct segment **gone; /* owned */
+    size_t gone_count;
+};
+
+/* Which batch is the first to go: the one that holds `offset`, or the next one. */
+static err_t locate(struct log *log, koffset_t offset, struct cut *cut)
+{
+    struct segment_scan scan;
+    struct batch_header header;
+    struct offset_entry entry;
+    struct slice_file *file;
+    cut->index = log_segment_index(log, offset);
+    struct segment *segment = log->segments[cut->index];
+    TRY(segment_lookup(segment, offset, &entry));
+    TRY(segment_pin(segment, &file));
+    segment_scan_init(&scan, log_os(log), file->fd, SCAN_HEADERS);
+    err_t err = segment_scan_from(segment, &scan, entry, segment->size_bytes);
+    if (err == OK) {
+        do err = log_next_batch(log, segment, &scan, &header);
+        while (err == OK && batch_last_offset(&header) < offset);
+    }
+    cut->end_offset = err == OK ? MIN(offset, header.base_offset) : offset;
+    cut->position = err == OK ? scan.pos : scan.next;
+    mutex_lock(&log->lock);
+    log_cut_before_damage(log, segment, &cut->end_offset, &cut->position);
+    mutex_unlock(&log->lock);
+    segment_scan_release(&scan);
+    slice_file_unref(file);
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* Everything that can be done before anything has happened. */
+static err_t prepare(struct log *log, struct cut *cut)
+{
+    struct segment_options options = {log->env, log->handles, log->path};
+    cut->producers = producer_state_new();
+    cut->gone = calloc(log->segment_count, sizeof *cut->gone);
+    if (!cut->producers || !cut->gone) return ERR_NOMEM;
+    TRY(log_rebuild_producers(log, cut->producers, cut->end_offset, cut->end_offset));
+    mutex_lock(&log->lock);
+    err_t err = segment_write_indexes(log_active(log));
+    mutex_unlock(&log->lock);
+    TRY(err);
+    TRY(segment_new_below(&options, log->segments[cut->index], cut->end_offset, cut->position,
+                          &cut->last));
+    return write_note(log, cut->end_offset);
+}
+
+/* The files follow the row. */
+static err_t follow(struct log *log, struct cut *cut)
+{
+    for (size_t i = cut->gone_count; i-- > 1;) TRY(segment_unlink(cut->gone[i], ""));
+    TRY(log_drop_snapshots(log, 0, log->end_offset));
+    TRY(log_sync_directory(log));
+    TRY(segment_cut_files(cut->last));
+    write_lists(log);
+    return OK;
+}
+
+static void cut_release(struct cut *cut)
+{
+    for (size_t i = 0; i < cut->gone_count; i++) segment_unref(cut->gone[i]);
+    free(cut->gone);
+    segment_unref(cut->last);
+    producer_state_free(cut->producers);
+}
+
+static err_t truncate_stopped(struct log *log, koffset_t offset)
+{
+    struct cut cut = {0};
+    err_t err = locate(log, offset, &cut), after = OK;
+    /* The first batch reaches over the start: nothing readable is left. */
+    if (err == OK && cut.end_offset < log->start_offset) return reset_stopped(log, offset);
+    if (err == OK) err = prepare(log, &cut);
+    if (err == OK) {
+        mutex_lock(&log->lock);
+        replace_tail(log, cut.index, cut.last, cut.gone, &cut.gone_count);
+        segment_ref(cut.last); /* `follow` still needs it */
+        set_producers(log, cut.producers);
+        cut.producers = NULL;
+        mutex_unlock(&log->lock);
+        after = follow(log, &cut);
+        diag(DIAG_INFO, "log", "truncated log=%s end=%lld", log->path, (long long)cut.end_offset);
+    }
+    cut_release(&cut);
+    end_change(log, after, "truncate");
     return err != OK ? err : after;
 }
 

@@ -40,6 +40,7 @@ struct segment {
     struct time_entry newest; /* largest timestamp; {-1, base_offset} when there is none */
     struct slice_file *dirty; /* one reference; NULL: nothing unflushed */
     bool is_sealed;
+    bool is_unsynced;          /* a former life may have cut it without coming to sync that */
     bool has_txn_file;         /* found at open, not looked into yet */
     _Atomic bool is_index_bad; /* an entry lied: look-ups scan until the next open rebuilds it */
 };
