@@ -54,6 +54,7 @@ struct log_dir {
     bool is_writing;
     struct checkpoint checkpoints[CHECKPOINT__COUNT];
     bool is_dirty[CHECKPOINT__COUNT];
+    bool has_forgotten; /* what the files still say */
     int64_t free_bytes; /* -1: never asked */
     int64_t free_bytes_at_ns;
 };
@@ -395,7 +396,8 @@ void log_dir_forget(struct log_dir *dir, const char *topic, int32_t partition)
         struct checkpoint *cp = &dir->checkpoints[kind];
         size_t before = checkpoint_count(cp);
         checkpoint_remove(cp, topic, partition);
-        if (checkpoint_count(cp) != before) dir->is_dirty[kind] = true;
+        if (checkpoint_count(cp) == before) continue;
+        dir->is_dirty[kind] = dir->has_forgotten = true;
     }
     mutex_unlock(&dir->mutex);
 }
@@ -425,14 +427,26 @@ err_t log_dir_write_checkpoints(struct log_dir *dir)
     mutex_lock(&dir->mutex);
     while (dir->is_writing) pthread_cond_wait(&dir->written, &dir->mutex.lock);
     dir->is_writing = true;
+    bool had_forgotten = dir->has_forgotten;
+    dir->has_forgotten = false;
     for (int kind = 0; kind < CHECKPOINT__COUNT; kind++) {
         err_t err = dir->is_dirty[kind] ? write_one(dir, (enum checkpoint_kind)kind) : OK;
         if (first == OK) first = err;
     }
+    if (first != OK) dir->has_forgotten |= had_forgotten;
     dir->is_writing = false;
     pthread_cond_broadcast(&dir->written);
     mutex_unlock(&dir->mutex);
     return first;
+}
+
+err_t log_dir_settle_forgotten(struct log_dir *dir)
+{
+    mutex_lock(&dir->mutex);
+    while (dir->is_writing) pthread_cond_wait(&dir->written, &dir->mutex.lock);
+    bool has_forgotten = dir->has_forgotten;
+    mutex_unlock(&dir->mutex);
+    return has_forgotten ? log_dir_write_checkpoints(dir) : OK;
 }
 
 /* ---- space ---- */

@@ -69,6 +69,10 @@ bool log_dir_get_checkpoint(struct log_dir *dir, enum checkpoint_kind kind, cons
 err_t log_dir_set_checkpoint(struct log_dir *dir, enum checkpoint_kind kind, const char *topic,
                              int32_t partition, koffset_t offset);
 void log_dir_forget(struct log_dir *dir, const char *topic, int32_t partition);
+/* Before a partition directory is made: what was forgotten leaves the files too, or the next open
+ * would judge the new log by what they say of an old one of the same name. Writes only if there is
+ * something to write. */
+err_t log_dir_settle_forgotten(struct log_dir *dir);
 err_t log_dir_write_checkpoints(struct log_dir *dir);
 /* Free bytes on the device, asked at most once a second; INT64_MAX if it cannot be known. The
  * low-space mark is the caller's. */
