@@ -10,27 +10,17 @@
  * In the offsets and transaction sets the version that the key begins with is the type's id, of the
  * key and of its value. The embedded set holds what is packed into bytes fields of other messages
  * (subscription and assignment of a consumer, principal of an envelope), framed like the others.
- * Control records have their type in the key (RECORD_SET_CONTROL_KEY); their values have the
- * version as the message's own first field, so read it ahead and skip nothing. Views borrow from
- * the input. No state, any thread.
+ * Control records have their type in the key (RECORD_SET_CONTROL_KEY), which is the id of their
+ * value: enum control_type of record/control.h. The values have the version as the message's own
+ * first field, so read it ahead and skip nothing.
+ *
+ * Views borrow from the input. No state, any thread.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "protocol/messages.h"
-
-/* Types of control records, in their key. The values of abort and commit markers are
- * RECORD_SET_CONTROL ids 0 and 1, the others likewise. */
-enum control_type {
-    CONTROL_ABORT = 0,
-    CONTROL_COMMIT = 1,
-    CONTROL_LEADER_CHANGE = 2,
-    CONTROL_SNAPSHOT_HEADER = 3,
-    CONTROL_SNAPSHOT_FOOTER = 4,
-    CONTROL_KRAFT_VERSION = 5,
-    CONTROL_VOTERS = 6,
-};
 
 struct record_type {
     uint8_t set; /* enum record_set */
