@@ -3,6 +3,8 @@
 Each client's file has functions named test_*; each gets the broker. A client that is not installed is a
 failure: a run that tests nothing must not look green.
 """
+import atexit
+import ctypes
 import os
 import re
 import resource
@@ -15,6 +17,7 @@ import tempfile
 import time
 import traceback
 
+LIBC = ctypes.CDLL(None)
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -23,6 +26,7 @@ class Broker:
         self.bin = os.path.join(build, "bin")
         self.descriptors = descriptors  # a limit on open files
         self.dir = tempfile.mkdtemp(prefix="stele-compat.")
+        atexit.register(self.abandon)
         self.settings = settings
         self.process = None
         with socket.socket() as s:
@@ -34,17 +38,18 @@ class Broker:
     def address(self):
         return f"127.0.0.1:{self.port}"
 
+    def prepare(self):
+        """In the child: it may not outlive the run, however that ends."""
+        LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if self.descriptors:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
+
     def start(self):
         argv = [f"{self.bin}/steled", "--data", f"{self.dir}/data", "--listen", self.address]
         for setting in self.settings:
             argv += ["--set", setting]
         self.log = open(f"{self.dir}/stderr", "a+")
-        limit = (
-            (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors)))
-            if self.descriptors
-            else None
-        )
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.log, text=True, preexec_fn=limit)
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.log, text=True, preexec_fn=self.prepare)
         line = self.process.stdout.readline()
         if not line.startswith("ready"):
             raise RuntimeError(f"no ready line: {line!r} {self.diagnostics()}")
@@ -63,6 +68,12 @@ class Broker:
             self.stop()
         self.log.close()
         shutil.rmtree(self.dir)
+
+    def abandon(self):
+        """What a case that failed left behind."""
+        if self.process and self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def diagnostics(self):
         with open(f"{self.dir}/stderr") as f:
