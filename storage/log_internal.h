@@ -116,6 +116,8 @@ void log_file_path(const struct log *log, const char *name, char out[PATH_MAX]);
  * `lock`; offset >= first base. */
 size_t log_segment_index(const struct log *log, koffset_t offset);
 err_t log_push_segment(struct log *log, struct segment *segment);
+/* The files of a new segment. Not under `lock`. */
+err_t log_create_files(struct log *log, struct segment *segment);
 struct segment *log_new_segment(struct log *log, koffset_t base_offset);
 void log_count_sizes(struct log *log);
 void log_free(struct log *log);

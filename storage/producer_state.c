@@ -197,6 +197,24 @@ static void remember_batch(struct producer_entry *entry, const struct producer_b
     entry->batches[entry->batch_count++] = *batch;
 }
 
+void producer_state_recall(struct producer_state *state, const struct batch_header *batch)
+{
+    if (!batch_has_producer_id(batch) || batch_is_control(batch)) return;
+    struct producer_entry *entry = find(state, batch->producer_id);
+    if (!entry || entry->batch_count == 0 || entry->epoch != batch->producer_epoch) return;
+    struct producer_batch newest = entry->batches[entry->batch_count - 1];
+    if (batch_last_offset(batch) >= newest.first_offset || batch->base_sequence < 0) return;
+    entry->batch_count--;
+    remember_batch(entry, &(struct producer_batch){
+                              .first_sequence = batch->base_sequence,
+                              .last_sequence = batch_last_sequence(batch),
+                              .first_offset = batch->base_offset,
+                              .last_offset = batch_last_offset(batch),
+                              .timestamp = batch->max_timestamp,
+                          });
+    remember_batch(entry, &newest);
+}
+
 err_t producer_state_update(struct producer_state *state, const struct batch_header *batch)
 {
     if (!batch_has_producer_id(batch) || batch_is_control(batch)) return OK;

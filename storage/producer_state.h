@@ -61,6 +61,9 @@ struct completed_txn {
 
 /* Records an appended data batch (offsets filled in). ERR_NOMEM only. */
 err_t producer_state_update(struct producer_state *state, const struct batch_header *batch);
+/* Records a batch that lies before the last one known of its producer, and behind those recalled
+ * before. A snapshot holds no more than the last ones. */
+void producer_state_recall(struct producer_state *state, const struct batch_header *batch);
 /* Records an appended control batch with an ABORT or COMMIT marker; *completed is set and true
  * returned if a transaction with data ended. */
 bool producer_state_end_txn(struct producer_state *state, const struct batch_header *batch,
