@@ -299,6 +299,7 @@ static bool step_truncate(struct world *w)
     /* Behind the batch before, so that no gap is left at the end: no file would know of it. */
     koffset_t offset = at ? w->model.items[at - 1].last_offset + 1 : w->model.start;
     if (offset < w->model.start) return true;
+    if (at == 0 && w->model.items[0].header.base_offset != offset) return true;
     world_release_slices(w, offset);
     if (world_excuses(w, lower_recovery_point(w, offset))) return true;
     err_t err = w->options.mutant == MUTANT_FORGET_TRUNCATE ? OK : log_truncate(w->log, offset);
