@@ -205,7 +205,8 @@ static void summary_json(const struct verify *v)
     rows_release(&rows);
 }
 
-static void summary(struct verify *v)
+/* `is_complete`: everything that was named could be read; "clean" is said of nothing else. */
+static void summary(struct verify *v, bool is_complete)
 {
     clear_progress(v);
     if (v->format == FORMAT_JSON) {
@@ -215,7 +216,7 @@ static void summary(struct verify *v)
             stdout_printf("DAMAGED: %" PRId64 " %s in ", v->damage,
                           v->damage == 1 ? "place" : "places");
         else
-            stdout_printf("clean: ");
+            stdout_printf(is_complete ? "clean: " : "no damage in what could be read: ");
         stdout_printf("%" PRId64 " segments with %" PRId64 " bytes, %" PRId64 " batches, %" PRId64
                       " records; %" PRId64 " indexes, %" PRId64 " other files\n",
                       v->segments, v->bytes, v->batches, v->records, v->indexes, v->others);
@@ -266,7 +267,7 @@ static int run(int argc, char **argv)
     stdout_prepare();
     if (v->has_progress) offline_walk(&a.offline, add_sizes, v);
     int code = offline_walk(&a.offline, verify_place, v);
-    summary(v);
+    summary(v, code == EXIT_OK);
     for (int i = 0; i < CHECKPOINTS; i++) checkpoint_release(&v->checkpoints[i]);
     free(v->data_dir);
     offline_release(&a.offline);
