@@ -1,8 +1,8 @@
 /* DescribeCluster and DescribeLogDirs. */
-#include "../broker.h"
-#include "../endpoint.h"
 #include "base/check.h"
 #include "base/os.h"
+#include "broker.h"
+#include "endpoint.h"
 #include "handlers.h"
 
 enum { ENDPOINT_BROKERS = 1, CLUSTER_OPERATIONS_UNASKED = INT32_MIN };

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "../broker_settings.h"
 #include "base/check.h"
+#include "broker_settings.h"
 #include "metadata/topic_settings.h"
 #include "protocol/messages.h"
 

@@ -2,8 +2,8 @@
  */
 #include <stdio.h>
 
-#include "../broker.h"
 #include "base/check.h"
+#include "broker.h"
 #include "config_decisions.h"
 #include "handlers.h"
 #include "propose.h"

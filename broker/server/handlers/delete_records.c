@@ -1,7 +1,7 @@
 /* DeleteRecords: moves the start of partitions forward (KIP-107). Touches files, so it runs on the
  * admin worker. */
-#include "../broker.h"
 #include "base/check.h"
+#include "broker.h"
 #include "handlers.h"
 
 static void delete_one(struct broker *broker, struct view topic,

@@ -1,8 +1,8 @@
 /* DescribeProducers and DescribeTopicPartitions. */
 #include <stdlib.h>
 
-#include "../broker.h"
 #include "base/check.h"
+#include "broker.h"
 #include "handlers.h"
 #include "storage/producer_state.h"
 

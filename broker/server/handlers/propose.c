@@ -1,8 +1,8 @@
 /* loop: propose_submit -> proposer's thread: decide, (commit), done -> loop: then. */
 #include "propose.h"
 
-#include "../broker.h"
 #include "base/check.h"
+#include "broker.h"
 
 static err_t on_decide(struct proposal *proposal, const struct image *image, struct change *change)
 {

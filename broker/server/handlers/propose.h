@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "../request.h"
 #include "metadata/proposer.h"
+#include "request.h"
 
 struct propose {
     struct request *request;

@@ -4,9 +4,9 @@
 
 #include <inttypes.h>
 
-#include "../broker_settings.h"
 #include "base/check.h"
 #include "base/env.h"
+#include "broker_settings.h"
 #include "protocol/messages.h"
 
 enum {

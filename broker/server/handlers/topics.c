@@ -5,9 +5,9 @@
  * that is refused does not hold up the others. Topics named twice in one request are refused, both
  * of them.
  */
-#include "../broker.h"
 #include "base/check.h"
 #include "base/map.h"
+#include "broker.h"
 #include "handlers.h"
 #include "propose.h"
 #include "topic_decisions.h"
