@@ -78,6 +78,14 @@ struct segment *log_new_segment(struct log *log, koffset_t base_offset)
     return segment;
 }
 
+err_t log_create_files(struct log *log, struct segment *segment)
+{
+    struct log_config config = log_get_config(log);
+    TRY(segment_create(segment));
+    if (config.preallocate) segment_preallocate(segment, config.segment_bytes);
+    return OK;
+}
+
 err_t log_push_segment(struct log *log, struct segment *segment)
 {
     CHECK(log->segment_count == 0 || log_active(log)->base_offset < segment->base_offset);
@@ -174,6 +182,14 @@ err_t log_open(const struct log_options *options, struct log **out)
     return OK;
 }
 
+/* An index that was caught lying is made anew by the next open. */
+static void drop_bad_indexes(struct log *log)
+{
+    for (size_t i = 0; i < log->segment_count; i++) {
+        if (log->segments[i]->is_index_bad) (void)!segment_unlink_index(log->segments[i]);
+    }
+}
+
 /* What a clean restart wants: complete indexes, no reserved blocks, the producers' state. */
 static err_t write_leftovers(struct log *log)
 {
@@ -183,6 +199,7 @@ static err_t write_leftovers(struct log *log)
     err_t err = log->is_failed ? ERR_FAILED : segment_write_indexes(active);
     if (err == OK) err = producer_state_encode(log->producers, &snapshot);
     mutex_unlock(&log->lock);
+    drop_bad_indexes(log);
     if (err == OK) err = segment_trim(active);
     if (err == OK) err = log_write_epochs(log);
     if (err == OK && log_newest_snapshot(log) != log->end_offset) {

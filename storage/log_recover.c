@@ -361,7 +361,7 @@ static err_t recover_segment(struct recovery *r, size_t index)
 static err_t create_first(struct log *log, koffset_t base_offset)
 {
     struct segment *segment = log_new_segment(log, base_offset);
-    err_t err = segment_create(segment);
+    err_t err = log_create_files(log, segment);
     if (err == OK) err = log_push_segment(log, segment);
     if (err != OK) segment_unref(segment);
     log->dir_changes++;
@@ -407,6 +407,7 @@ static err_t recover_segments(struct recovery *r)
         struct segment *segment = log->segments[i], *next = log->segments[i + 1];
         segment->is_sealed = true;
         segment->end_offset = next->base_offset;
+        TRY(segment_trim(segment));
         next->log_position = log_position(segment, segment->size_bytes);
     }
     return OK;

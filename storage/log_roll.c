@@ -82,7 +82,7 @@ err_t log_roll_to(struct log *log, koffset_t base_offset)
     base_offset = MAX(base_offset, log->end_offset);
     if (sealed->base_offset == base_offset) return end_unchanged(log);
     struct segment *next = log_new_segment(log, base_offset);
-    err_t err = end(log, next, &snapshot, segment_create(next));
+    err_t err = end(log, next, &snapshot, log_create_files(log, next));
     if (err == OK) {
         tidy_up(log, sealed, base_offset, buf_view(&snapshot));
     } else {

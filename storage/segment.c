@@ -83,6 +83,15 @@ err_t segment_create(struct segment *s)
     return time_index_create(&s->times);
 }
 
+void segment_preallocate(struct segment *s, int64_t bytes)
+{
+    struct slice_file *file;
+    if (handle_open(&s->file, OS_WRITE, &file) != OK) return;
+    int r = os_of(s)->reserve(os_of(s), file->fd, 0, bytes);
+    s->reserved_bytes = r < 0 ? -1 : bytes;
+    slice_file_unref(file);
+}
+
 err_t segment_stat(struct segment *s)
 {
     struct slice_file *file;
@@ -93,6 +102,10 @@ err_t segment_stat(struct segment *s)
     if (r < 0) return handle_error(&s->file, r, "stat");
     if (st.size_bytes > INT32_MAX) return ERR_UNSUPPORTED;
     s->size_bytes = s->flushed_bytes = st.size_bytes;
+    /* Blocks that a former life reserved; a file system rounds up by less than this. */
+    if (st.allocated_bytes > st.size_bytes + reserve_after_bytes) {
+        s->reserved_bytes = st.allocated_bytes;
+    }
     s->created_ms = st.mtime_ms;
     return OK;
 }
@@ -417,3 +430,5 @@ err_t segment_unlink(struct segment *s, const char *suffix)
     }
     return OK;
 }
+
+err_t segment_unlink_index(struct segment *s) { return unlink_one(s, ".index", ""); }

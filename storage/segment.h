@@ -58,6 +58,8 @@ void segment_unref(struct segment *segment);
 
 /* Makes the files, empty. */
 err_t segment_create(struct segment *segment);
+/* Reserves blocks for the whole segment; where that is not to be had, it is done without. */
+void segment_preallocate(struct segment *segment, int64_t bytes);
 /* Looks up size and age of the file that is there; end_offset and newest stay unknown. */
 err_t segment_stat(struct segment *segment);
 
@@ -109,3 +111,5 @@ time_ms_t segment_max_timestamp(struct segment *segment);
 /* Renames (or unlinks) all files; stops at the first error, and may be called again. */
 err_t segment_rename(struct segment *segment, const char *from_suffix, const char *to_suffix);
 err_t segment_unlink(struct segment *segment, const char *suffix);
+/* Only the offset index. */
+err_t segment_unlink_index(struct segment *segment);
