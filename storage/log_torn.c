@@ -100,7 +100,7 @@ static err_t set_aside(struct log *log, struct segment *segment, int64_t *budget
     } else {
         to[0] = 0;
     }
-    tell(log, segment, 0, bytes, to);
+    if (bytes > 0) tell(log, segment, 0, bytes, to);
     return segment_unlink(segment, "");
 }
 

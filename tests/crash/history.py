@@ -14,6 +14,7 @@ import threading
 from kafka_wire import batches_of
 
 OFFSET_OUT_OF_RANGE = 1
+UNAVAILABLE = {6, 56}  # not leader, storage error: on a disk that fails
 EARLIEST, LATEST = -2, -1
 
 
@@ -139,6 +140,8 @@ class Partition:
                 self.follow_start(connection)
                 offset = max(offset, self.start)
                 continue
+            if error in UNAVAILABLE:
+                raise OSError(f"{self}: fetch at {offset}: error {error}")
             with self.lock:
                 if error:
                     self.fail(f"fetch at {offset}: error {error}")

@@ -151,6 +151,8 @@ class Connection:
     def init_producer_id(self):
         r = self.call(INIT_PRODUCER_ID, 1, struct.pack(">hi", -1, 60000))
         _, error, producer_id, epoch = r.take("ihqh")
+        if error == 14:  # not ready, and on a failing disk it never will be
+            raise OSError("InitProducerId: not now")
         assert error == 0 and epoch == 0, f"InitProducerId: error {error}"
         return producer_id
 

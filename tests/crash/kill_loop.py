@@ -173,11 +173,14 @@ class Loop:
             self.failure = e
 
     def check(self, everything):
-        connection = Connection(self.broker.port)
-        self.topics.check(connection.topics())
-        for partition in self.partitions:
-            partition.check_after_restart(connection, None if everything else DEPTH)
-        connection.close()
+        try:
+            connection = Connection(self.broker.port)
+            self.topics.check(connection.topics())
+            for partition in self.partitions:
+                partition.check_after_restart(connection, None if everything else DEPTH)
+            connection.close()
+        except OSError as e:
+            raise Violation(f"after a restart: {e}") from e
 
     def figures(self):
         total = lambda what: sum(getattr(p, what) for p in self.partitions)
