@@ -120,61 +120,10 @@ bool log_drop_damage(struct log *log)
     return has_changed;
 }
 
-/* ---- the next good batch ---- */
-
-/* A header that could be true and a checksum that is. */
-static bool is_batch_at(struct segment_scan *scan, int64_t position, koffset_t min_offset,
-                        struct batch_header *out)
-{
-    segment_scan_seek(scan, position, scan->end);
-    if (segment_scan_next(scan, out) != OK) return false;
-    bool is_good = out->base_offset >= min_offset && segment_scan_check_crc(scan, out) == OK;
-    scan->next = position;
-    return is_good;
-}
-
-/* Byte by byte, a window at a time; only places that look like a header are asked further. */
-static err_t search(struct segment_scan *scan, int64_t from, koffset_t min_offset,
-                    struct batch_header *out)
-{
-    struct buf window = {0};
-    int64_t found = -1;
-    err_t err = buf_reserve(&window, SCAN_ALL);
-    for (int64_t at = from; err == OK && found < 0 && at + BATCH_HEADER_SIZE <= scan->end;) {
-        ssize_t n = scan->os->pread(scan->os, scan->fd, window.data,
-                                    (size_t)MIN(SCAN_ALL, scan->end - at), at);
-        if (n < 0) err = ERR_IO;
-        if (n < BATCH_HEADER_SIZE) break;
-        ssize_t last = n - BATCH_HEADER_SIZE;
-        for (ssize_t i = 0; i <= last && found < 0; i++) {
-            struct batch_header header;
-            struct view head = view_of(window.data + i, BATCH_HEADER_SIZE);
-            if (head.data[BATCH_MAGIC] != BATCH_MAGIC_V2) continue;
-            if (batch_header_parse(head, &header) != OK || header.base_offset < min_offset)
-                continue;
-            if (at + i + (int64_t)header.size_bytes > scan->end) continue;
-            if (is_batch_at(scan, at + i, min_offset, out)) found = at + i;
-        }
-        at += last + 1;
-    }
-    buf_release(&window);
-    TRY(err);
-    if (found < 0) return ERR_NOT_FOUND;
-    segment_scan_seek(scan, found, scan->end);
-    return OK;
-}
-
 err_t log_resync(struct segment_scan *scan, koffset_t min_offset, struct batch_header *out)
 {
-    struct batch_header bad;
-    int64_t start = scan->next;
-    /* Mostly the header is right and only a record is not: the next batch is where it should be. */
-    segment_scan_seek(scan, start, scan->end);
-    if (segment_scan_next(scan, &bad) == OK && scan->next < scan->end &&
-        is_batch_at(scan, scan->next, min_offset, out)) {
-        return OK;
-    }
-    return search(scan, start + 1, min_offset, out);
+    struct segment_search search = {min_offset, INT64_MAX, INT64_MAX};
+    return segment_scan_resync(scan, &search, out);
 }
 
 /* ---- the file ---- */

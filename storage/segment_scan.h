@@ -2,12 +2,14 @@
  *
  * Reads headers through a window; whole batches on request. Reads with pread and not through a
  * mapping: an unreadable page is then an error code, and a growing file needs no new mapping.
- * Borrows the descriptor. Not thread-safe, no sharing. Private to storage.
+ * Borrows the descriptor. Not thread-safe, no sharing. For storage, and for tools that read a
+ * segment without opening its log.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/os.h"
+#include "base/types.h"
 #include "record/batch.h"
 
 struct segment_scan {
@@ -45,3 +47,15 @@ err_t segment_scan_check_crc(struct segment_scan *scan, const struct batch_heade
  */
 err_t segment_scan_batch(struct segment_scan *scan, const struct batch_header *header,
                          struct view *out);
+
+/* What may follow behind bad bytes, and how much work it may take to find it. */
+struct segment_search {
+    koffset_t min_offset;
+    koffset_t limit_offset; /* the batch ends below it; INT64_MAX: no limit */
+    int64_t max_sum_bytes;  /* a file made to look like batches everywhere must not take forever */
+};
+
+/* Looks for the next good batch behind the bad bytes at `next`: right checksum, offsets as asked.
+ * OK: its header, and `next` is where it starts. ERR_NOT_FOUND: none, ERR_IO, ERR_NOMEM. */
+err_t segment_scan_resync(struct segment_scan *scan, const struct segment_search *search,
+                          struct batch_header *out);

@@ -66,71 +66,22 @@ enum segment_end segment_file_end(struct segment_file *s, err_t err)
     }
 }
 
-/* ---- the next good batch ---- */
-
-struct resync {
-    struct segment_scan *scan;
-    koffset_t min_offset, limit;
-    int64_t budget;
-};
-
-static bool is_placed(const struct resync *r, const struct batch_header *h)
+/* A bad batch may be the last one, with a right length: then nothing is looked for inside of it. */
+static bool ends_the_file(struct segment_scan *scan, int64_t start, struct batch_header *out)
 {
-    return h->base_offset >= r->min_offset && batch_last_offset(h) < r->limit;
+    segment_scan_seek(scan, start, scan->end);
+    return segment_scan_next(scan, out) == OK && scan->next == scan->end;
 }
 
-static bool is_good_at(struct resync *r, int64_t position, struct batch_header *out)
-{
-    segment_scan_seek(r->scan, position, r->scan->end);
-    if (segment_scan_next(r->scan, out) != OK || !is_placed(r, out)) return false;
-    r->budget -= (int64_t)out->size_bytes;
-    return segment_scan_check_crc(r->scan, out) == OK;
-}
-
-/* Within one window; -1: nothing there. */
-static int64_t search_window(struct resync *r, const uint8_t *window, int64_t at, int64_t len,
-                             struct batch_header *out)
-{
-    for (int64_t i = 0; i + BATCH_HEADER_SIZE <= len && r->budget > 0; i++) {
-        struct view head = view_of(window + i, BATCH_HEADER_SIZE);
-        if (head.data[BATCH_MAGIC] != BATCH_MAGIC_V2 || batch_header_parse(head, out) != OK)
-            continue;
-        if ((int64_t)out->size_bytes > r->scan->end - (at + i) || !is_placed(r, out)) continue;
-        if (is_good_at(r, at + i, out)) return at + i;
-    }
-    return -1;
-}
-
-/* Byte by byte; -1: there is none. */
-static int64_t search(struct resync *r, int64_t from, struct batch_header *out)
-{
-    enum { WINDOW_BYTES = 256 * 1024 };
-    static uint8_t window[WINDOW_BYTES];
-    int64_t found = -1;
-    for (int64_t at = from; found < 0 && at + BATCH_HEADER_SIZE <= r->scan->end;) {
-        size_t want = (size_t)MIN(WINDOW_BYTES, r->scan->end - at);
-        ssize_t n = r->scan->os->pread(r->scan->os, r->scan->fd, window, want, at);
-        if (n < BATCH_HEADER_SIZE) break;
-        found = search_window(r, window, at, n, out);
-        at += n - BATCH_HEADER_SIZE + 1;
-    }
-    return found;
-}
-
-/* A bad batch mostly has a right length, so the place behind it is tried first. A file made to look
- * like batches everywhere must not take forever: sums are made over so many bytes at most. */
 int64_t segment_file_resync(struct segment_file *s, int64_t start, koffset_t min_offset,
                             koffset_t limit, struct batch_header *out)
 {
-    struct resync r = {&s->scan, min_offset, limit, (int64_t)1 << 30};
-    int64_t at = -1;
-    segment_scan_seek(&s->scan, start, s->scan.end);
-    if (segment_scan_next(&s->scan, out) == OK) {
-        int64_t behind = s->scan.next;
-        if (behind == s->scan.end || is_good_at(&r, behind, out)) at = behind;
+    struct segment_search search = {min_offset, limit, (int64_t)1 << 30};
+    int64_t at = s->scan.end;
+    if (!ends_the_file(&s->scan, start, out)) {
+        segment_scan_seek(&s->scan, start, s->scan.end);
+        if (segment_scan_resync(&s->scan, &search, out) == OK) at = s->scan.next;
     }
-    if (at < 0) at = search(&r, start + 1, out);
-    if (at < 0) at = s->scan.end;
     segment_scan_seek(&s->scan, at, s->scan.end);
     return at;
 }
