@@ -91,7 +91,7 @@ deps-package: deps ## ... and make deb
 
 # In the order of "most likely to tell you something soon".
 CHECKS := check-format check-tidy check-gcc check-clang check-static check-asan check-fault check-tsan \
-          check-fuzz check-compat check-bench
+          check-fuzz check-crash check-compat check-bench
 
 .PHONY: check list-checks $(CHECKS)
 check: $(CHECKS) ## all of the following
@@ -137,6 +137,12 @@ check-tsan: deps-test ## unit tests under the thread sanitizer
 
 check-fuzz: TIME = 15
 check-fuzz: fuzz ## each fuzz target for a short time
+
+check-crash: deps-test ## a real broker is killed, stopped, and loses its disk's power, many times
+	$(call configure,release)
+	$(call compile,build,programs)
+	@$(PYTHON) tests/crash/kill_loop.py --build build --kills 60
+	@$(PYTHON) tests/crash/power_cut.py --build build --cuts 40 || [ $$? -eq 77 ]
 
 check-compat: deps-compat ## stock clients against a real broker
 	$(call configure,release)

@@ -147,6 +147,8 @@ class Partition:
                     self.fail(f"fetch at {offset}: error {error}")
                 self.note_high_watermark(high_watermark)
                 before, offset = offset, self.take(records, offset)
+                if offset > high_watermark:
+                    self.fail(f"what lies before {offset} is served, the high watermark is {high_watermark}")
                 if offset >= high_watermark:
                     return offset
                 if offset == before:
