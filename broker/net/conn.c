@@ -240,6 +240,12 @@ void conn_close(struct conn *conn, const char *why, bool after_replies)
 
 void conn_hold(struct conn *conn) { conn->holds++; }
 
+void conn_put_back(struct conn *conn)
+{
+    CHECK(conn->holds > 0);
+    conn->is_put_back = true;
+}
+
 void conn_release_hold(struct conn *conn)
 {
     CHECK(conn->holds > 0);

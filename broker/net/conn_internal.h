@@ -58,14 +58,15 @@ struct conn {
     int64_t active_ms;
     int64_t linger_until_ms;
     enum conn_state state;
-    uint8_t events;  /* what the poll handle waits for */
-    bool is_busy;    /* a callback of ours runs, and will see to what changes */
-    bool has_handle; /* poll is initialised and not closed */
-    bool is_unheard; /* readable, but nobody wants to read */
-    bool is_blocked; /* the socket takes no more */
-    bool is_crowded; /* too many replies, or bytes of them, wait */
-    bool is_ended;   /* the peer sends no more */
-    uint32_t burst;  /* frames delivered since the last burst_end() */
+    uint8_t events;   /* what the poll handle waits for */
+    bool is_busy;     /* a callback of ours runs, and will see to what changes */
+    bool has_handle;  /* poll is initialised and not closed */
+    bool is_unheard;  /* readable, but nobody wants to read */
+    bool is_blocked;  /* the socket takes no more */
+    bool is_crowded;  /* too many replies, or bytes of them, wait */
+    bool is_ended;    /* the peer sends no more */
+    bool is_put_back; /* the frame that is being delivered has to come again */
+    uint32_t burst;   /* frames delivered since the last burst_end() */
     struct conn_input in;
     struct list replies; /* of reply.link, in order */
     int expected;        /* replies in the list */

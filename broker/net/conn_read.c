@@ -100,10 +100,12 @@ static size_t deliver(struct conn *conn, const uint8_t *data, size_t len)
         }
         if (len - at - CONN_PREFIX_BYTES < size) break;
         struct view frame = {data + at + CONN_PREFIX_BYTES, size};
-        at += CONN_PREFIX_BYTES + size;
         conn->burst++;
         service->frame(service->arg, conn, frame);
+        if (conn->is_put_back) break;
+        at += CONN_PREFIX_BYTES + size;
     }
+    conn->is_put_back = false;
     return at;
 }
 
@@ -259,6 +261,20 @@ static err_t grow_input(struct conn *conn, size_t total)
     return frame_pool_grow(&conn->shard->pool, &in->buf, in->end, cap);
 }
 
+/* The kept frame is whole and was put back: what came with its end stays behind it. */
+static void keep_behind(struct conn *conn, const uint8_t *data, size_t len)
+{
+    struct conn_input *in = &conn->in;
+    if (!len) return;
+    if (in->buf.cap - in->end < len &&
+        frame_pool_grow(&conn->shard->pool, &in->buf, in->end, in->end + len) != OK) {
+        conn_close(conn, "no memory for a frame", false);
+        return;
+    }
+    memcpy(in->buf.data + in->end, data, len);
+    in->end += len;
+}
+
 static void read_behind_kept(struct conn *conn, bool is_tight)
 {
     struct conn_input *in = &conn->in;
@@ -277,9 +293,13 @@ static void read_behind_kept(struct conn *conn, bool is_tight)
     size_t behind = (size_t)n - own;
     in->end += own;
     if (in->end < total) return;
-    size_t taken = 0;
-    if (deliver(conn, in->buf.data, total)) taken = deliver(conn, scratch, behind);
+    size_t taken = 0, delivered = deliver(conn, in->buf.data, total);
+    if (delivered) taken = deliver(conn, scratch, behind);
     end_burst(conn);
+    if (!delivered && conn->state == CONN_OPEN) {
+        keep_behind(conn, scratch, behind);
+        return;
+    }
     spoil(in->buf.data, total);
     empty_input(conn);
     keep(conn, scratch + taken, behind - taken);

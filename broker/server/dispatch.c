@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/diag.h"
+#include "base/mutex.h"
 #include "broker.h"
 #include "versions.h"
 
@@ -26,11 +27,16 @@ enum {
     ARENA_BYTES_MIN = 1 << 20,     /* what any request may take */
     ARENA_BYTES_MAX = 64 << 20,    /* and the largest */
     ARENA_BYTES_A_FRAME_BYTE = 32, /* between them */
+    WORK_BYTES_MAX = 16 << 20,     /* in work; then large frames wait */
+    LARGE_FRAME = 8 << 10,
 };
 
 struct dispatch {
     struct broker *broker;
     struct conn_service service;
+    _Atomic int64_t work_bytes;
+    struct mutex queue_lock; /* RANK_LEAF */
+    struct list queue;       /* clients, one reference each, their connections held */
     struct loop_context *contexts;
     int count;
 };
@@ -170,6 +176,101 @@ void dispatch_answered(struct client *client)
     client_unref(client);
 }
 
+/* ---- work in progress ---- */
+
+static bool is_overworked(const struct dispatch *dispatch)
+{
+    return atomic_load(&dispatch->work_bytes) > WORK_BYTES_MAX;
+}
+
+static void wake_run(struct task *task);
+
+/* Lets the first of the queue try again; from any loop. */
+static void wake_next(struct dispatch *dispatch)
+{
+    mutex_lock(&dispatch->queue_lock);
+    struct client *client = NULL;
+    if (!list_is_empty(&dispatch->queue)) {
+        client = CONTAINER_OF(dispatch->queue.next, struct client, queued);
+        list_remove(&client->queued);
+    }
+    mutex_unlock(&dispatch->queue_lock);
+    if (client) loop_post(client->context->loop, &client->wake_task);
+}
+
+/* Its frame comes again, and is judged again. The next one is woken as well: this one may be
+ * closed, or need no memory; whoever finds too much in work queues up again. */
+static void wake_run(struct task *task)
+{
+    struct client *client = CONTAINER_OF(task, struct client, wake_task);
+    struct dispatch *dispatch = client->context->dispatch;
+    conn_release_hold(client->conn);
+    conn_unref(client->conn);
+    client_unref(client);
+    if (!is_overworked(dispatch)) wake_next(dispatch);
+}
+
+void dispatch_count_work(struct client *client, int64_t bytes)
+{
+    struct dispatch *dispatch = client->context->dispatch;
+    atomic_fetch_add(&dispatch->work_bytes, bytes);
+    if (bytes < 0 && !is_overworked(dispatch)) wake_next(dispatch);
+}
+
+/* The frame stays where it is, until somebody takes the client from the list and wakes it. */
+static void hold_back(struct client *client, struct list *list)
+{
+    conn_hold(client->conn);
+    conn_put_back(client->conn);
+    conn_ref(client->conn);
+    client->refs++;
+    client->wake_task.run = wake_run;
+    list_push_back(list, &client->queued);
+}
+
+static void queue_up(struct dispatch *dispatch, struct client *client)
+{
+    mutex_lock(&dispatch->queue_lock);
+    hold_back(client, &dispatch->queue);
+    mutex_unlock(&dispatch->queue_lock);
+    /* The last of the others may have ended in between. */
+    if (!is_overworked(dispatch)) wake_next(dispatch);
+}
+
+/* The next turn of the loop: one of those that had to wait. */
+static void next_turn(struct timer *timer)
+{
+    struct loop_context *context = CONTAINER_OF(timer, struct loop_context, turn);
+    context->has_had_large = false;
+    if (list_is_empty(&context->later)) return;
+    struct client *client = CONTAINER_OF(context->later.next, struct client, queued);
+    list_remove(&client->queued);
+    timer_start(context->loop, timer, loop_now_ns(context->loop));
+    conn_release_hold(client->conn);
+    conn_unref(client->conn);
+    client_unref(client);
+}
+
+/* True: a large frame has to wait, because there is much in work or another one had this turn. */
+static bool has_to_wait(struct client *client, struct view frame)
+{
+    struct loop_context *context = client->context;
+    if (frame.len < LARGE_FRAME) return false;
+    int16_t key = (int16_t)be16_get(frame.data);
+    if (key == API_PRODUCE) return false;
+    if (key != API_FETCH && is_overworked(context->dispatch)) {
+        queue_up(context->dispatch, client);
+        return true;
+    }
+    if (context->has_had_large) {
+        hold_back(client, &context->later);
+        return true;
+    }
+    context->has_had_large = true;
+    timer_start(context->loop, &context->turn, loop_now_ns(context->loop));
+    return false;
+}
+
 /* A place in the order of replies. */
 static void open_request(struct request *rq)
 {
@@ -235,6 +336,7 @@ static void *on_opened(void *arg, struct conn *conn)
     client->conn = conn;
     client->refs = 1;
     list_init(&client->requests);
+    list_init(&client->queued);
     list_push_back(&client->context->clients, &client->link);
     return client;
 }
@@ -245,9 +347,11 @@ static void on_frame(void *arg, struct conn *conn, struct view frame)
     struct client *client = conn_user(conn);
     if (!client) return;
     client->refs++;
-    handle(client, frame);
+    bool is_put_back = has_to_wait(client, frame);
+    if (!is_put_back) handle(client, frame);
     /* The bytes of a burst go when this returns, if the connection is held or closed. */
-    if (client->holds || !conn_is_open(conn)) produce_run_flush(&client->context->run);
+    if (is_put_back || client->holds || !conn_is_open(conn))
+        produce_run_flush(&client->context->run);
     client_unref(client);
 }
 
@@ -296,6 +400,8 @@ err_t dispatch_new(struct broker *broker, struct dispatch **out)
     struct dispatch *dispatch = calloc(1, sizeof *dispatch);
     if (!dispatch) return ERR_NOMEM;
     dispatch->broker = broker;
+    mutex_init(&dispatch->queue_lock, RANK_LEAF);
+    list_init(&dispatch->queue);
     dispatch->count = server_loop_count(broker->server);
     dispatch->contexts = calloc((size_t)dispatch->count, sizeof *dispatch->contexts);
     if (!dispatch->contexts) {
@@ -309,6 +415,8 @@ err_t dispatch_new(struct broker *broker, struct dispatch **out)
         produce_run_init(&context->run, broker->partitions);
         list_init(&context->clients);
         list_init(&context->free);
+        list_init(&context->later);
+        context->turn.fire = next_turn;
     }
     dispatch->service = (struct conn_service){
         .arg = dispatch,
@@ -340,6 +448,7 @@ void dispatch_free(struct dispatch *dispatch)
     if (!dispatch) return;
     for (int i = 0; i < dispatch->count; i++) {
         struct loop_context *context = &dispatch->contexts[i];
+        timer_stop(context->loop, &context->turn);
         LIST_EACH_SAFE (link, &context->clients) {
             drop_client(CONTAINER_OF(link, struct client, link));
         }
@@ -348,6 +457,7 @@ void dispatch_free(struct dispatch *dispatch)
         }
         produce_run_release(&context->run);
     }
+    mutex_destroy(&dispatch->queue_lock);
     free(dispatch->contexts);
     free(dispatch);
 }

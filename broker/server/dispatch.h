@@ -29,6 +29,10 @@ struct loop_context {
     struct list clients;
     struct list free; /* requests */
     size_t free_count;
+    /* Large requests take long: one a turn of the loop, so that small ones of others go between. */
+    bool has_had_large;
+    struct list later; /* clients, one reference each, their connections held */
+    struct timer turn;
 };
 
 /* One connection. */
@@ -43,8 +47,14 @@ struct client {
     struct request *deferred; /* the newest, which waits for all others; the connection is held */
     int refs;                 /* one of the connection, one of each request */
     bool is_closed;
+    struct list queued; /* of those whose frame was put back */
+    struct task wake_task;
 };
 
+/* The memory of requests that are kept, and of large replies on their way, over all connections.
+ * While it is above a bound, large frames stay with the net layer, whose budget they count in; not
+ * those of Produce and Fetch, which have bounds of their own. */
+void dispatch_count_work(struct client *client, int64_t bytes);
 /* A request was answered: what waited for it may go on. */
 void dispatch_answered(struct client *client);
 /* Back into the context's stock. */

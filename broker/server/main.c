@@ -5,6 +5,7 @@
  * serves; diagnostics go to stderr.
  */
 #include <argp.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -131,6 +132,15 @@ static void raise_file_limit(void)
              (unsigned long long)limit.rlim_max);
 }
 
+/* Large pieces are mapped, whatever was freed before: they go back to the system at once, so that a
+ * storm leaves nothing behind. */
+static void tune_malloc(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_TRIM_THRESHOLD, 256 << 10);
+    mallopt(M_ARENA_MAX, 4);
+}
+
 /* Blocked in every thread; taken by this one. */
 static sigset_t block_signals(void)
 {
@@ -171,6 +181,7 @@ static int serve(struct broker_settings *settings, int64_t exec_ns)
 {
     sigset_t signals = block_signals();
     struct broker *broker;
+    tune_malloc();
     raise_file_limit();
     if (broker_open(env_real(), settings, &broker) != OK) return EXIT_START;
     if (broker_start(broker) != OK) {

@@ -49,8 +49,9 @@ struct request {
     struct list link;      /* of the client's requests, or of the free ones */
     int refs;              /* one of the handler, one of the reply, those of request_ref() */
     bool is_answered;
-    struct buf out;  /* the encoded reply; its memory serves the next request */
-    struct buf kept; /* the copy of the frame */
+    int64_t work_bytes; /* as counted while it is kept, and while a large reply waits */
+    struct buf out;     /* the encoded reply; its memory serves the next request */
+    struct buf kept;    /* the copy of the frame */
     struct codec_holes holes;
     struct task task;
     void (*work)(struct request *rq);

@@ -317,11 +317,27 @@ static void note_told(struct session_partition *cached, const struct fetch_respo
                                        r->log_start_offset};
 }
 
+static bool is_same_want(const struct fetch *fetch, const struct fetch_want *a,
+                         const struct fetch_want *b)
+{
+    return fetch->uses_ids ? uuid_eq(a->topic_id, b->topic_id) : view_eq(a->topic, b->topic);
+}
+
 static bool is_same_topic(const struct fetch *fetch, const struct fetch_response_topic *topic,
                           const struct fetch_want *want)
 {
-    return fetch->uses_ids ? uuid_eq(topic->topic_id, want->topic_id)
-                           : view_eq(topic->topic, want->topic);
+    struct fetch_want told = {.topic = topic->topic, .topic_id = topic->topic_id};
+    return is_same_want(fetch, &told, want);
+}
+
+/* At most so many entries has the reply: one a run of items of the same topic. */
+static size_t topic_count(const struct fetch *fetch)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < fetch->count; i++)
+        count += i == 0 || fetch->is_incremental ||
+                 !is_same_want(fetch, &fetch->items[i - 1].want, &fetch->items[i].want);
+    return count;
 }
 
 /* The items that are to be told, grouped by topic where they stand side by side. */
@@ -330,7 +346,7 @@ static err_t fill_response(struct fetch *fetch, struct fetch_response *response)
     struct arena *arena = &fetch->rq->arena;
     struct fetch_response_partition *results = CODEC_NEW(arena, fetch_response_partition,
                                                          fetch->count);
-    response->responses = CODEC_NEW(arena, fetch_response_topic, fetch->count);
+    response->responses = CODEC_NEW(arena, fetch_response_topic, topic_count(fetch));
     if (!results || !response->responses) return ERR_NOMEM;
     struct fetch_response_topic *topic = NULL;
     for (size_t i = 0; i < fetch->count; i++) {

@@ -5,6 +5,8 @@
  * that is wanted and allowed: the request waits for the proposal, so that the client gets the topic
  * at once and not LEADER_NOT_AVAILABLE. Everything is taken from one image.
  */
+#include <stdlib.h>
+
 #include "base/check.h"
 #include "base/map.h"
 #include "broker.h"
@@ -18,7 +20,7 @@ enum {
     VERSION_AUTO_CREATION_FLAG = 4,
     VERSION_IDS = 10,
     VERSION_NULL_NAMES = 12,
-    REPLY_BYTES_MAX = 256 << 20,
+    REPLY_BYTES_MAX = 64 << 20, /* of the reply's structs, beside what the request took */
     /* Every operation that there is on a topic (KIP-430): read, write, create, delete, alter,
      * describe, describe and alter configs. */
     TOPIC_OPERATIONS = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11,
@@ -134,7 +136,7 @@ static err_t fill_asked_topic(struct answer *a, const struct metadata_request_to
     out->name = asked->name;
     out->topic_id = asked->topic_id;
     if (is_named) {
-        struct verdict verdict = topic_name_judge(asked->name, &rq->arena);
+        struct verdict verdict = topic_name_judge(asked->name, NULL);
         out->error_code = verdict_is_ok(verdict) ? KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION
                                                  : (int16_t)verdict.code;
         return OK;
@@ -151,20 +153,50 @@ static struct view topic_key(const struct metadata_request_topic *asked)
     return view_of(asked->topic_id.bytes, sizeof asked->topic_id.bytes);
 }
 
-/* Each topic once, however often it is asked for. */
-static err_t fill_asked_topics(struct answer *a, struct map *seen)
+/* By key, and in the order in which they were asked for. */
+static int by_key(const void *a, const void *b)
 {
-    size_t count = (size_t)a->body->topics_count;
+    const struct metadata_request_topic *x = *(struct metadata_request_topic *const *)a;
+    const struct metadata_request_topic *y = *(struct metadata_request_topic *const *)b;
+    struct view kx = topic_key(x), ky = topic_key(y);
+    int order = memcmp(kx.data, ky.data, MIN(kx.len, ky.len));
+    if (order) return order;
+    if (kx.len != ky.len) return kx.len < ky.len ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+/* What was asked for, without repetition, in its order: the same topic is answered once, however
+ * often it is named. */
+static err_t find_distinct(struct request *rq, const struct metadata_request_topic ***out,
+                           size_t *out_count)
+{
+    const struct metadata_request *body = rq->body;
+    size_t count = (size_t)body->topics_count, distinct = 0;
+    const struct metadata_request_topic **topics = arena_calloc(
+        &rq->arena, count, sizeof(struct metadata_request_topic *));
+    bool *is_repeated = arena_calloc(&rq->arena, count, sizeof *is_repeated);
+    if (!topics || !is_repeated) return ERR_NOMEM;
+    for (size_t i = 0; i < count; i++) topics[i] = &body->topics[i];
+    qsort(topics, count, sizeof(struct metadata_request_topic *), by_key);
+    for (size_t i = 1; i < count; i++)
+        if (view_eq(topic_key(topics[i]), topic_key(topics[i - 1])))
+            is_repeated[topics[i] - body->topics] = true;
+    for (size_t i = 0; i < count; i++)
+        if (!is_repeated[i]) topics[distinct++] = &body->topics[i];
+    *out = topics;
+    *out_count = distinct;
+    return OK;
+}
+
+static err_t fill_asked_topics(struct answer *a)
+{
+    const struct metadata_request_topic **topics;
+    size_t count;
+    TRY(find_distinct(a->rq, &topics, &count));
     a->response.topics = CODEC_NEW(&a->rq->arena, metadata_response_topic, count);
     if (!a->response.topics) return ERR_NOMEM;
-    for (size_t i = 0; i < count; i++) {
-        const struct metadata_request_topic *asked = &a->body->topics[i];
-        void *before;
-        TRY(map_put(seen, topic_key(asked), (void *)asked, &before));
-        if (before) continue;
-        TRY(fill_asked_topic(a, asked, &a->response.topics[a->response.topics_count]));
-        a->response.topics_count++;
-    }
+    a->response.topics_count = (int32_t)count;
+    for (size_t i = 0; i < count; i++) TRY(fill_asked_topic(a, topics[i], &a->response.topics[i]));
     return OK;
 }
 
@@ -178,16 +210,14 @@ static bool wants_all(const struct request *rq)
 static void reply(struct request *rq, const struct image *image)
 {
     struct answer a = {.rq = rq, .body = rq->body, .image = image};
-    struct map seen = {0};
-    rq->arena.limit_bytes = MAX(rq->arena.limit_bytes, (size_t)REPLY_BYTES_MAX);
+    rq->arena.limit_bytes = rq->arena.used_bytes + (size_t)REPLY_BYTES_MAX;
     CODEC_DEFAULT(metadata_response, &a.response);
     a.response.cluster_id = view_str(rq->broker->cluster_id);
     a.response.controller_id = rq->broker->settings->node_id;
     if (a.body->include_cluster_authorized_operations)
         a.response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     err_t err = fill_brokers(&a);
-    if (!err) err = wants_all(rq) ? fill_all_topics(&a) : fill_asked_topics(&a, &seen);
-    map_release(&seen);
+    if (!err) err = wants_all(rq) ? fill_all_topics(&a) : fill_asked_topics(&a);
     if (err)
         request_refuse(rq, "no memory for its reply");
     else
@@ -196,12 +226,11 @@ static void reply(struct request *rq, const struct image *image)
 
 /* ---- making topics ---- */
 
-static bool may_create(const struct image *image, const struct metadata_request_topic *asked,
-                       struct arena *arena)
+static bool may_create(const struct image *image, const struct metadata_request_topic *asked)
 {
     return asked->name.data && !image_topic(image, asked->name) &&
            !topic_name_is_internal(asked->name) &&
-           verdict_is_ok(topic_name_judge(asked->name, arena));
+           verdict_is_ok(topic_name_judge(asked->name, NULL));
 }
 
 static bool wants_topics(struct request *rq, const struct image *image)
@@ -211,7 +240,7 @@ static bool wants_topics(struct request *rq, const struct image *image)
     if (request_version(rq) >= VERSION_AUTO_CREATION_FLAG && !body->allow_auto_topic_creation)
         return false;
     for (int32_t i = 0; i < body->topics_count; i++)
-        if (may_create(image, &body->topics[i], &rq->arena)) return true;
+        if (may_create(image, &body->topics[i])) return true;
     return false;
 }
 
@@ -235,7 +264,7 @@ static err_t decide_topics(struct propose *propose, const struct image *image,
     for (int32_t i = 0; !err && i < body->topics_count; i++) {
         const struct metadata_request_topic *asked = &body->topics[i];
         void *before = NULL;
-        if (!may_create(image, asked, &rq->arena)) continue;
+        if (!may_create(image, asked)) continue;
         err = map_put(&seen, asked->name, (void *)asked, &before);
         if (err || before) continue;
         struct topic_spec spec = {.name = asked->name, .partitions = -1, .replication_factor = -1};

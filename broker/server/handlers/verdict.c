@@ -10,6 +10,7 @@ struct verdict verdict_fail(struct arena *arena, enum kafka_error code, const ch
 {
     char text[MESSAGE_MAX];
     va_list args;
+    if (!arena) return (struct verdict){code, {0}};
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);

@@ -12,6 +12,7 @@ struct verdict {
 
 static inline struct verdict verdict_ok(void) { return (struct verdict){KAFKA_ERR_NONE, {0}}; }
 static inline bool verdict_is_ok(struct verdict v) { return v.code == KAFKA_ERR_NONE; }
-/* The message may be lost when the arena is at its limit; the code never is. */
+/* The message may be lost when the arena is at its limit; the code never is. Without an arena there
+ * is no message. */
 struct verdict verdict_fail(struct arena *arena, enum kafka_error code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -110,6 +110,17 @@ static void service_frame(void *arg, struct conn *conn, struct view frame)
         echo(expect(h, conn, frame));
         atomic_store(&h->held, conn);
         return;
+    case 'b':
+        h->is_second_time = !h->is_second_time;
+        if (!h->is_second_time) {
+            echo(expect(h, conn, frame));
+            return;
+        }
+        conn_hold(conn);
+        conn_put_back(conn);
+        conn_ref(conn);
+        atomic_store(&h->held, conn);
+        return;
     default: echo(expect(h, conn, frame)); return;
     }
 }

@@ -4,6 +4,7 @@
  *   's' slices: replies with the bytes [u64, u64 + u32) of harness.file, after a head of 8 bytes
  *   'l' later: answered, in any order, by harness_answer_later()
  *   'h' hold: echo, and no further frame before harness_release()
+ *   'b' back: put back and held until harness_release(); echo when it comes again
  *   'c' close: no reply, the connection is closed after the replies before it
  *   'k' kill: no reply, the connection is closed at once
  *   'n' nothing: an empty reply keeps the place
@@ -49,6 +50,7 @@ struct harness {
     struct answer *later[LATER_MAX];
     atomic_int later_count;
     struct conn *_Atomic held;
+    bool is_second_time; /* of a frame that was put back; the loop's */
 };
 
 /* Options that limit nothing; the test may change them, and `file`, before harness_start(). */

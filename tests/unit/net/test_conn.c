@@ -122,6 +122,32 @@ static void frame__huge__comes_back(void **state)
     harness_end(h);
 }
 
+/* Small enough for the scratch buffer, read behind what is kept, and with frames before and after
+ * it: a frame that is put back comes again, whole and in its place. */
+static void frame__put_back__comes_again_in_its_place(void **state)
+{
+    struct harness *h = *state;
+    harness_start(h);
+    int fd = client_connect(h);
+    static const size_t sizes[] = {10, 5000, 70000, 1 << 20, 5 << 20};
+    int frames = 0;
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        client_send_frame(fd, 'e', 20, 1);
+        client_send_frame(fd, 'b', sizes[i], 2);
+        client_send_frame(fd, 'e', 30, 3);
+        client_expect_echo(fd, 'e', 20, 1);
+        harness_wait(&h->frames, frames += 2);
+        harness_release(h);
+        client_expect_echo(fd, 'b', sizes[i], 2);
+        client_expect_echo(fd, 'e', 30, 3);
+        frames += 2;
+    }
+    assert_int_equal(h->frames, frames);
+    assert_int_equal(server_stats(h->server).buffered_bytes, 0);
+    close(fd);
+    harness_end(h);
+}
+
 static void frame__over_the_limit__closes_after_earlier_replies(void **state)
 {
     struct harness *h = *state;
@@ -384,6 +410,7 @@ int main(void)
         cmocka_unit_test_setup(frames__of_many_sizes__come_back, set_up),
         cmocka_unit_test_setup(frames__small_after_large__is_not_hidden, set_up),
         cmocka_unit_test_setup(frame__huge__comes_back, set_up),
+        cmocka_unit_test_setup(frame__put_back__comes_again_in_its_place, set_up),
         cmocka_unit_test_setup(frame__over_the_limit__closes_after_earlier_replies, set_up),
         cmocka_unit_test_setup(frame__negative_length__closes, set_up),
         cmocka_unit_test_setup(replies__completed_out_of_order__leave_in_order, set_up),

@@ -291,6 +291,39 @@ static void request__defaults_of_every_version__broker_lives(void **state)
     assert_int_equal(answered, asked);
 }
 
+/* Together they need more than may be in work at once: some have to wait, none is forgotten. */
+static void frames__large_ones_of_many_clients__all_are_answered(void **state)
+{
+    struct test *t = *state;
+    enum { CLIENTS = 24, TOPICS = 12000 };
+    static struct create_topics_request_topic topics[TOPICS];
+    struct create_topics_request request;
+    CODEC_DEFAULT(create_topics_request, &request);
+    for (int i = 0; i < TOPICS; i++) {
+        CODEC_DEFAULT(create_topics_request_topic, &topics[i]);
+        topics[i].name = view_str("no such/name");
+        topics[i].num_partitions = 1;
+        topics[i].replication_factor = 1;
+    }
+    request.topics = topics;
+    request.topics_count = TOPICS;
+    request.timeout_ms = 10000;
+    struct test_client c[CLIENTS];
+    int32_t correlations[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        test_client_open(&c[i], t->tb);
+        correlations[i] = test_client_send(&c[i], API_CREATE_TOPICS, 4, &request);
+    }
+    test_client_close(&c[3]); /* who is gone holds up nobody */
+    for (int i = 0; i < CLIENTS; i++) {
+        struct create_topics_response response;
+        if (i == 3) continue;
+        test_client_receive(&c[i], API_CREATE_TOPICS, 4, correlations[i], &response);
+        assert_int_equal(response.topics_count, TOPICS);
+        test_client_close(&c[i]);
+    }
+}
+
 static void close__in_the_middle_of_everything__nothing_is_left(void **state)
 {
     struct test *t = *state;
@@ -343,6 +376,7 @@ int main(void)
         CASE(frames__many_at_once__answers_in_order),
         CASE(frame__behind_waiting_produce__waits_for_it),
         CASE(request__defaults_of_every_version__broker_lives),
+        CASE(frames__large_ones_of_many_clients__all_are_answered),
         CASE(close__in_the_middle_of_everything__nothing_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
