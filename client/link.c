@@ -358,15 +358,6 @@ void link_close(struct link *link)
 const char *link_address(const struct link *link) { return link->address; }
 const char *link_why(const struct link *link) { return link->why; }
 
-bool link_offers(const struct link *link, int16_t key, int16_t *min, int16_t *max)
-{
-    const struct offer *o = find_offer(link, key);
-    if (!o) return false;
-    *min = o->min;
-    *max = o->max;
-    return true;
-}
-
 void link_each_api(const struct link *link,
                    void (*fn)(void *arg, int16_t key, int16_t min, int16_t max), void *arg)
 {

@@ -37,9 +37,7 @@ const char *link_why(const struct link *link);
 /* The version that link_call() will use; -1: the broker does not offer the API, or no version that
  * we know. */
 int link_version(const struct link *link, enum api_key key);
-/* What the broker offers for any key, known to us or not; false: nothing. */
-bool link_offers(const struct link *link, int16_t key, int16_t *min, int16_t *max);
-/* Calls fn for each offered API in order of key. */
+/* Calls fn for each offered API, known to us or not, in order of key. */
 void link_each_api(const struct link *link,
                    void (*fn)(void *arg, int16_t key, int16_t min, int16_t max), void *arg);
 

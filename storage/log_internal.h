@@ -164,8 +164,8 @@ err_t log_next_batch(struct log *log, const struct segment *segment, struct segm
 bool log_is_damaged_at(const struct log *log, koffset_t offset);
 /* Where the first damage at or behind `position` starts; INT64_MAX: none. Under `lock`. */
 int64_t log_damage_position(const struct log *log, const struct segment *segment, int64_t position);
-/* Lowers end and position of a cut, so that none of it is left that lies at or behind the end. Under
- * `lock`. */
+/* Lowers end and position of a cut, so that no damage is left that lies at or behind the end.
+ * Under `lock`. */
 void log_cut_before_damage(const struct log *log, const struct segment *segment,
                            koffset_t *end_offset, int64_t *position);
 /* Under `lock`, or at open. */

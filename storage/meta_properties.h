@@ -1,8 +1,7 @@
 /* meta_properties - the file meta.properties: which cluster and node a log directory belongs to.
  *
  * A Java properties file. Version 1 names the node by node.id, version 0 by broker.id; both are
- * read. What we do not know is kept as it stands. Private to storage; a zeroed struct may be
- * released.
+ * read. What we do not know is kept as it stands. A zeroed struct may be released.
  */
 #pragma once
 

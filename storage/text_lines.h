@@ -1,7 +1,7 @@
 /* text_lines - walks over the lines of Kafka's checkpoint files: version, count, then words with
  * single spaces between them.
  *
- * Borrows the text, allocates nothing. Private to storage.
+ * Borrows the text, allocates nothing.
  */
 #pragma once
 
