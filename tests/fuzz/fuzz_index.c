@@ -7,6 +7,8 @@
  * in its place; or, with PATCH, changes to what it was: position (two bytes), byte to xor. */
 #include "log_input.h"
 
+#include "storage/text_lines.h"
+
 enum { CLEAN = 1, PATCH = 2, FILES_MAX = 24, BATCHES = 60 };
 
 static const char *const suffixes[] = {".index", ".timeindex", ".txnindex"};
@@ -45,7 +47,10 @@ static void keep_file(void *arg, const char *name)
     snprintf(path, sizeof path, "/data/topic-0/%s", name);
     CHECK(os_read_file(l->os, path, 1 << 20, &f->bytes) == OK);
     const char *suffix = strchr(name, '.');
-    if (suffix && strcmp(suffix, ".log") == 0) bases[base_count++] = atoll(name);
+    if (!suffix || strcmp(suffix, ".log") != 0) return;
+    struct view digits = view_of(name, (size_t)(suffix - name));
+    CHECK(word_to_int(digits, 0, INT64_MAX, &bases[base_count]));
+    base_count++;
 }
 
 static void write_log(struct log_on_disk *l)
