@@ -49,7 +49,9 @@ class Broker:
         for setting in self.settings:
             argv += ["--set", setting]
         self.log = open(f"{self.dir}/stderr", "a+")
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=self.log, text=True, preexec_fn=self.prepare)
+        self.process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=self.log, text=True, preexec_fn=self.prepare
+        )
         line = self.process.stdout.readline()
         if not line.startswith("ready"):
             raise RuntimeError(f"no ready line: {line!r} {self.diagnostics()}")

@@ -96,8 +96,8 @@ for p in $(seq 0 $last); do
     got=$(sha256sum <"$demo_dir/out.$p" | cut -c1-16)
     verdict="${green}equal$plain"
     [ "$want" = "$got" ] || { verdict="${red}DIFFERENT$plain"; differing=$((differing + 1)); }
-    printf '  partition %d %10s lines   %s   %s   %s\n' "$p" "$(grouped "$(wc -l <"$demo_dir/out.$p")")" "$want" "$got" \
-        "$verdict"
+    count=$(grouped "$(wc -l <"$demo_dir/out.$p")")
+    printf '  partition %d %10s lines   %s   %s   %s\n' "$p" "$count" "$want" "$got" "$verdict"
 done
 [ $differing = 0 ] || fail "$differing of $partitions partitions differ"
 
@@ -115,12 +115,17 @@ done
 
 say "What it took"
 disk=$(log_bytes)
-rate() { awk -v b="$bytes" -v s="$1" -v n="$lines" 'BEGIN { printf "%.0f MB/s, %.2f million lines/s", b / s / 1e6, n / s / 1e6 }'; }
+rate() {
+    awk -v b="$bytes" -v s="$1" -v n="$lines" \
+        'BEGIN { printf "%.0f MB/s, %.2f million lines/s", b / s / 1e6, n / s / 1e6 }'
+}
 row "written" "in $write_s s, the kill and the restart included: $(rate "$write_s")"
 row "read" "in $read_s s: $(rate "$read_s") (the clients are the limit)"
-row "on disk" "$(mb "$disk") in $(grouped "$all") batches, all lz4: $((100 * disk / bytes)) % of the input; log-verify finds no fault"
+share=$((100 * disk / bytes))
+row "on disk" "$(mb "$disk") in $(grouped "$all") batches, all lz4: $share % of the input; log-verify finds no fault"
 row "memory" "$(printf '%s\n%s\n' "$peak_before" "$(peak_mib "$broker_pid")" | sort -n | tail -n 1) MiB at the peak"
-row "processor" "$(awk -v a="$cpu_before" -v b="$(cpu_seconds "$broker_pid")" 'BEGIN { printf "%.2f", a + b }') s in both lives"
+cpu=$(awk -v a="$cpu_before" -v b="$(cpu_seconds "$broker_pid")" 'BEGIN { printf "%.2f", a + b }')
+row "processor" "$cpu s in both lives"
 
 say "\$ stele log-dump DATA/$topic-0"
 stele log-dump "$demo_dir/data/$topic-0" 2>/dev/null | sed "s#$demo_dir/data/##" | excerpt 7
