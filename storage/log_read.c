@@ -135,11 +135,16 @@ static void find_cut(struct read *r)
     struct offset_entry entry;
     koffset_t previous;
     r->cut = 0;
+    if (r->segment->is_index_bad) return;
     if (offset_index_lookup_position(&r->segment->offsets, r->start + (int64_t)r->max_bytes, &entry,
                                      &previous) != OK) {
         return;
     }
     if (entry.position <= r->start) return;
+    if (entry.position < r->first_end) { /* inside of the first batch? */
+        segment_distrust_index(r->segment);
+        return;
+    }
     r->cut = entry.position;
     r->cut_hint = (struct log_hint){r->segment->base_offset, previous + 1, entry.offset,
                                     entry.position, false};
@@ -165,16 +170,13 @@ static err_t choose_end(struct log *log, struct read *r, int64_t *end)
         }
         return OK;
     }
-    if (r->cut < 0) {
-        if (r->is_sealed) return ERR_AGAIN;
-        find_cut(r);
-    }
+    if (r->first_end < 0 || (r->cut < 0 && r->is_sealed)) return ERR_AGAIN;
+    if (r->cut < 0) find_cut(r);
     if (r->cut > 0 && r->cut < *end) {
         *end = r->cut;
         log_add_hint(log, r->cut_hint);
         return OK;
     }
-    if (r->at_least_one && r->first_end < 0) return ERR_AGAIN;
     int64_t wanted = r->start + (int64_t)r->max_bytes;
     *end = MIN(*end, r->at_least_one ? MAX(wanted, r->first_end) : wanted);
     return OK;
@@ -271,10 +273,11 @@ static err_t locate(struct log *log, struct read *r)
     TRY(locate_start(log, r));
     TRY(locate_end(log, r));
     if (r->end - r->start <= (int64_t)r->max_bytes) return OK;
+    if (r->first_end < 0) {
+        TRY(look_at(log, r, r->start, &header));
+        found_start(r, &header, r->start);
+    }
     if (r->is_sealed) find_cut(r);
-    if (r->first_end >= 0 || r->cut > 0 || !r->at_least_one) return OK;
-    TRY(look_at(log, r, r->start, &header));
-    found_start(r, &header, r->start);
     return OK;
 }
 

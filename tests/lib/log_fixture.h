@@ -13,6 +13,7 @@
 #include "record/control.h"
 #include "storage/handle_cache.h"
 #include "storage/log.h"
+#include "storage/producer_state.h"
 
 struct batch_spec {
     int records;               /* 0 stands for 1 */
