@@ -131,8 +131,8 @@ class Partition:
             self.start = start
             del self.seen[: self.position_of(start)]
 
-    def catch_up(self, connection, from_offset):
-        """Reads on to the high watermark and checks; returns where that is."""
+    def catch_up(self, connection, from_offset, may_fail=False):
+        """Reads on to the high watermark and checks; returns where that is. A log that has failed shows less."""
         offset = max(from_offset, self.start)
         while True:
             error, high_watermark, records = connection.fetch(self.topic, self.index, offset)
@@ -151,6 +151,8 @@ class Partition:
                     self.fail(f"what lies before {offset} is served, the high watermark is {high_watermark}")
                 if offset >= high_watermark:
                     return offset
+                if offset == before and may_fail:
+                    raise OSError(f"{self}: nothing to read at {offset}")
                 if offset == before:
                     self.fail(f"nothing to read at {offset}, below the high watermark {high_watermark}")
 

@@ -54,9 +54,9 @@ def partitions_of(topics):
 class TailReader(threading.Thread):
     """Follows all partitions while the broker lives."""
 
-    def __init__(self, partitions):
+    def __init__(self, partitions, may_fail):
         super().__init__(daemon=True)
-        self.partitions = partitions
+        self.partitions, self.may_fail = partitions, may_fail
         self.broker = None
         self.error = None
         self.lock = threading.Lock()  # held while it reads
@@ -74,7 +74,7 @@ class TailReader(threading.Thread):
             connection = Connection(self.broker.port)
             for partition in self.partitions:
                 partition.follow_start(connection)
-                partition.catch_up(connection, partition.seen_end)
+                partition.catch_up(connection, partition.seen_end, self.may_fail)
             connection.close()
         except OSError:
             pass
@@ -95,13 +95,13 @@ class TailReader(threading.Thread):
 class Loop:
     """The broker, those who use it, and what they know."""
 
-    def __init__(self, broker, seed, producers=4):
+    def __init__(self, broker, seed, producers=4, may_fail=False):
         self.broker = broker
         self.random = random.Random(seed)
         self.partitions = partitions_of(TOPICS)
         self.topics = Topics()
         self.producers = [Producer(self.partitions, (1, -1)[i % 2], seed + i) for i in range(producers)]
-        self.reader = TailReader(self.partitions)
+        self.reader = TailReader(self.partitions, may_fail)
         self.lives = 0
 
     def begin(self):

@@ -103,7 +103,7 @@ class PowerLoop(Loop):
     """Those who write to page-cache topics begin anew after each cut."""
 
     def __init__(self, broker, seed):
-        super().__init__(broker, seed)
+        super().__init__(broker, seed, may_fail=True)
         safe = [p for p in self.partitions if p.is_fsync]
         unsafe = [p for p in self.partitions if not p.is_fsync]
         self.safe = [Producer(safe, (1, -1)[i % 2], seed + i) for i in range(3)]
