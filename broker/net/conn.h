@@ -57,8 +57,8 @@ void conn_reply(struct conn *conn, struct reply *reply);
 
 /* No further frame is delivered until conn_release_hold(); counted. */
 void conn_hold(struct conn *conn);
-/* Inside frame(), on a held connection: this frame was not looked at, and comes again when the holds
- * are over. Until then its bytes are the connection's, and count in the budget. */
+/* Inside frame(), on a held connection: this frame was not looked at, and comes again when the
+ * holds are over. Until then its bytes are the connection's, and count in the budget. */
 void conn_put_back(struct conn *conn);
 void conn_release_hold(struct conn *conn);
 

@@ -424,7 +424,7 @@ static void drain(struct worker_pool *pool)
     if (pool) worker_drain(pool);
 }
 
-/* Lets requests end that the stop has overtaken on workers, or on their way from there to a loop. */
+/* Lets requests end that the stop has overtaken on workers, or on their way back to a loop. */
 static void finish_requests(struct broker *broker)
 {
     for (int i = 0; i < REQUEST_LEGS; i++) {
@@ -439,10 +439,8 @@ bool broker_close(struct broker *broker)
 {
     bool is_clean = false;
     drain(broker->admin); /* what is being worked on can still be answered */
-    if (broker->is_serving) {
-        partition_table_stop(broker->partitions);
-        server_stop(broker->server, STOP_GRACE_MS);
-    }
+    if (broker->partitions) partition_table_stop(broker->partitions, broker->is_serving);
+    if (broker->is_serving) server_stop(broker->server, STOP_GRACE_MS);
     finish_requests(broker);
     proposer_close(broker->proposer);
     finish_requests(broker);

@@ -82,7 +82,9 @@ class Partition:
             self.fail(f"at {batch.base_offset} stands {batch.key}, which was never sent like that")
         wanted = self.next_sequence.get(batch.producer_id, batch.sequence if self.has_missed else 0)
         if batch.sequence != wanted:
-            self.fail(f"producer {batch.producer_id} goes on with {batch.sequence} at {batch.base_offset}, not {wanted}")
+            self.fail(
+                f"producer {batch.producer_id} goes on with {batch.sequence} at {batch.base_offset}, not {wanted}"
+            )
         self.next_sequence[batch.producer_id] = batch.sequence + batch.count
         offset = self.acked.pop(batch.key, None)
         if offset is None:

@@ -130,9 +130,15 @@ class Loop:
                 if fleeting and self.random.random() < 0.5:
                     name, partitions = self.random.choice(fleeting), None
                 else:
-                    name, partitions = f"fleeting-{self.lives}-{self.random.randint(0, 10**9)}", self.random.randint(1, 3)
+                    name, partitions = f"fleeting-{self.lives}-{self.random.randint(0, 10**9)}", self.random.randint(
+                        1, 3
+                    )
                 self.topics.unknown[name] = partitions
-                error = connection.delete_topic(name) if partitions is None else connection.create_topic(name, partitions, TINY)
+                error = (
+                    connection.delete_topic(name)
+                    if partitions is None
+                    else connection.create_topic(name, partitions, TINY)
+                )
                 if error == 56:  # a failing disk: may or may not be
                     return
                 if error:
@@ -186,7 +192,8 @@ class Loop:
         total = lambda what: sum(getattr(p, what) for p in self.partitions)
         return (
             f"{self.lives} lives, {total('acked_records')} records acknowledged in {total('acked_batches')} batches, "
-            f"{sum(p.resent for p in self.producers)} batches sent again, slowest start {self.broker.slowest_start_s * 1000:.0f} ms"
+            f"{sum(p.resent for p in self.producers)} batches sent again, "
+            f"slowest start {self.broker.slowest_start_s * 1000:.0f} ms"
         )
 
 
@@ -202,7 +209,9 @@ def run(loop, kills):
     killed = 0
     while killed < kills:
         is_clean = loop.random.random() < 1 / 6
-        loop.live(loop.random.choice((0.05, 0.2, 0.5, 0.9)) * loop.random.random() * 2, stop if is_clean else Broker.kill)
+        loop.live(
+            loop.random.choice((0.05, 0.2, 0.5, 0.9)) * loop.random.random() * 2, stop if is_clean else Broker.kill
+        )
         killed += not is_clean
         stops += is_clean
         loop.broker.start()
@@ -221,7 +230,12 @@ def main():
     seed = random.randrange(10**6) if args.seed is None else args.seed
     directory = args.directory or tempfile.mkdtemp(prefix="stele-crash.")
     os.makedirs(directory, exist_ok=True)
-    broker = Broker(os.path.join(os.path.abspath(args.build), "bin", "steled"), os.path.join(directory, "data"), os.path.join(directory, "stderr"), SETTINGS)
+    broker = Broker(
+        os.path.join(os.path.abspath(args.build), "bin", "steled"),
+        os.path.join(directory, "data"),
+        os.path.join(directory, "stderr"),
+        SETTINGS,
+    )
     loop = Loop(broker, seed)
     try:
         run(loop, args.kills)

@@ -143,7 +143,10 @@ def run(loop, disk, cuts):
         loop.broker.check_said(False)
     safe = sum(p.acked_records for p in loop.partitions if p.is_fsync)
     lost = sum(p.lost_records for p in loop.partitions)
-    print(f"{loop.figures()}; {cuts} power cuts, {safe} records acknowledged on fsync topics and none lost, {lost} lost on page-cache topics")
+    print(
+        f"{loop.figures()}; {cuts} power cuts, {safe} records acknowledged on fsync topics and none lost, "
+        f"{lost} lost on page-cache topics"
+    )
 
 
 def main():

@@ -37,7 +37,7 @@ row "broker" "ready in $ready_ms ms at $bootstrap, $(sed -nE 's/.*(durability)=(
 row "topic" "$(stele topic create "$topic" --partitions $partitions -b "$bootstrap")"
 
 produce() {
-    kcat -P -E -q -b "$bootstrap" -t "$topic" -p "$1" -z lz4 -X enable.idempotence=true -X linger.ms=5 \
+    kcat -P -E -q -b "$bootstrap" -t "$topic" -p "$1" -z lz4 -X enable.idempotence=true -X linger.ms=50 \
         -X reconnect.backoff.ms=20 -X reconnect.backoff.max.ms=100 -X retry.backoff.ms=20 \
         -l "$demo_dir/in.$1" 2>"$demo_dir/kcat.$1"
 }
@@ -101,13 +101,16 @@ for p in $(seq 0 $last); do
 done
 [ $differing = 0 ] || fail "$differing of $partitions partitions differ"
 
-# Every batch has to be lz4: the clients were not allowed to fall back silently.
+# Every batch has to be lz4: the clients were not allowed to fall back silently. librdkafka leaves a batch as it is when
+# lz4 does not make it smaller, which happens to a line that goes out alone.
 dump() { stele log-dump --format json "$demo_dir/data/$topic-$1"; }
 for p in $(seq 0 $last); do dump "$p"; done >"$demo_dir/batches" 2>"$demo_dir/dump.err" ||
     fail "log-dump: $(tail -n 1 "$demo_dir/dump.err")"
 all=$(grep -c '"codec"' "$demo_dir/batches" || true)
 lz4=$(grep -cE '"codec": ?"lz4"' "$demo_dir/batches" || true)
-[ "$all" -gt 0 ] && [ "$all" = "$lz4" ] || fail "$lz4 of $all batches are lz4"
+plain_large=$(grep -vE '"codec": ?"lz4"|"record_count": ?1,' "$demo_dir/batches" | grep -c '"codec"' || true)
+[ "$lz4" -gt 0 ] && [ "$plain_large" = 0 ] && [ $((all - lz4)) -le "$partitions" ] ||
+    fail "$lz4 of $all batches are lz4"
 for p in $(seq 0 $last); do
     stele log-verify "$demo_dir/data/$topic-$p" >"$demo_dir/verify" 2>&1 ||
         fail "log-verify: $(tail -n 1 "$demo_dir/verify")"
@@ -122,7 +125,7 @@ rate() {
 row "written" "in $write_s s, the kill and the restart included: $(rate "$write_s")"
 row "read" "in $read_s s: $(rate "$read_s") (the clients are the limit)"
 share=$((100 * disk / bytes))
-row "on disk" "$(mb "$disk") in $(grouped "$all") batches, all lz4: $share % of the input; log-verify finds no fault"
+row "on disk" "$(mb "$disk") in $(grouped "$all") batches, $lz4 of them lz4: $share % of the input; log-verify: clean"
 row "memory" "$(printf '%s\n%s\n' "$peak_before" "$(peak_mib "$broker_pid")" | sort -n | tail -n 1) MiB at the peak"
 cpu=$(awk -v a="$cpu_before" -v b="$(cpu_seconds "$broker_pid")" 'BEGIN { printf "%.2f", a + b }')
 row "processor" "$cpu s in both lives"
