@@ -550,7 +550,8 @@ err_t log_recover(struct log *log, const struct log_options *options)
     TRY(recover_state(&r, epochs));
     log->damage_changed |= log->damage_count != damage_before;
     TRY(log_store_damage_if_changed(log));
-    if (log->has_note && recovery_point == options->recovery_point) log_drop_truncation_note(log);
+    bool is_old_news = r.is_clean || recovery_point == options->recovery_point;
+    if (log->has_note && is_old_news) log_drop_truncation_note(log);
     struct segment *active = log_active(log);
     log->opened_position = log_position(active, active->size_bytes);
     log->snapshot_position = position_of_snapshot(log);
