@@ -29,6 +29,7 @@ enum {
     ARENA_BYTES_A_FRAME_BYTE = 32, /* between them */
     WORK_BYTES_MAX = 16 << 20,     /* in work; then large frames wait */
     LARGE_FRAME = 8 << 10,
+    WORK_BYTES_A_FRAME_BYTE = 16, /* in work, as long as it is not known better */
 };
 
 struct dispatch {
@@ -40,6 +41,9 @@ struct dispatch {
     struct loop_context *contexts;
     int count;
 };
+
+/* So long may a large reply lie unread while memory is short; looked at every second. */
+static const int64_t UNSENT_NS = INT64_C(20) * 1000000000, REAP_NS = 1000000000;
 
 static const struct principal anonymous = {"User:ANONYMOUS"};
 
@@ -53,6 +57,7 @@ static struct request *take_request(struct client *client, struct view frame)
         rq = calloc(1, sizeof *rq);
         if (!rq) return NULL;
         list_init(&rq->link);
+        list_init(&rq->unsent);
     } else {
         rq = CONTAINER_OF(context->free.next, struct request, link);
         list_remove(&rq->link);
@@ -98,6 +103,7 @@ void dispatch_recycle(struct request *rq)
     struct client *client = rq->client;
     struct loop_context *context = client->context;
     list_remove(&rq->link);
+    list_remove(&rq->unsent);
     if (context->free_count >= FREE_MAX) {
         free_request(rq);
     } else {
@@ -110,6 +116,7 @@ void dispatch_recycle(struct request *rq)
         struct request fresh = {
             .arena = rq->arena, .out = rq->out, .kept = rq->kept, .holes = rq->holes};
         *rq = fresh;
+        list_init(&rq->unsent);
         list_push_front(&context->free, &rq->link);
         context->free_count++;
     }
@@ -258,7 +265,7 @@ static bool has_to_wait(struct client *client, struct view frame)
     if (frame.len < LARGE_FRAME) return false;
     int16_t key = (int16_t)be16_get(frame.data);
     if (key == API_PRODUCE) return false;
-    if (key != API_FETCH && is_overworked(context->dispatch)) {
+    if (is_overworked(context->dispatch)) {
         queue_up(context->dispatch, client);
         return true;
     }
@@ -269,6 +276,33 @@ static bool has_to_wait(struct client *client, struct view frame)
     context->has_had_large = true;
     timer_start(context->loop, &context->turn, loop_now_ns(context->loop));
     return false;
+}
+
+/* ---- replies that nobody takes ---- */
+
+static void reap(struct timer *timer)
+{
+    struct loop_context *context = CONTAINER_OF(timer, struct loop_context, reaper);
+    int64_t now = loop_now_ns(context->loop);
+    LIST_EACH (link, &context->unsent) {
+        struct request *rq = CONTAINER_OF(link, struct request, unsent);
+        if (!is_overworked(context->dispatch) || now - rq->answered_ns < UNSENT_NS) break;
+        if (!conn_is_open(rq->conn)) continue;
+        diag(DIAG_WARN, "dispatch",
+             "a large reply is not being read while memory is short, closing peer=%s api=%s",
+             conn_peer(rq->conn), rq->header.api->name);
+        conn_close(rq->conn, NULL, false);
+    }
+    if (!list_is_empty(&context->unsent)) timer_start(context->loop, timer, now + REAP_NS);
+}
+
+void dispatch_watch_reply(struct request *rq)
+{
+    struct loop_context *context = rq->client->context;
+    rq->answered_ns = loop_now_ns(context->loop);
+    list_push_back(&context->unsent, &rq->unsent);
+    if (timer_is_started(&context->reaper)) return;
+    timer_start(context->loop, &context->reaper, rq->answered_ns + REAP_NS);
 }
 
 /* A place in the order of replies. */
@@ -308,6 +342,8 @@ static void handle(struct client *client, struct view frame)
         return;
     }
     open_request(rq);
+    if (!is_produce && frame.len >= LARGE_FRAME)
+        request_count_work(rq, (int64_t)frame.len * WORK_BYTES_A_FRAME_BYTE);
     if (!is_produce && client->open_count > 1)
         defer(rq);
     else
@@ -417,6 +453,8 @@ err_t dispatch_new(struct broker *broker, struct dispatch **out)
         list_init(&context->free);
         list_init(&context->later);
         context->turn.fire = next_turn;
+        list_init(&context->unsent);
+        context->reaper.fire = reap;
     }
     dispatch->service = (struct conn_service){
         .arg = dispatch,
@@ -449,6 +487,7 @@ void dispatch_free(struct dispatch *dispatch)
     for (int i = 0; i < dispatch->count; i++) {
         struct loop_context *context = &dispatch->contexts[i];
         timer_stop(context->loop, &context->turn);
+        timer_stop(context->loop, &context->reaper);
         LIST_EACH_SAFE (link, &context->clients) {
             drop_client(CONTAINER_OF(link, struct client, link));
         }

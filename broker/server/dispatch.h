@@ -33,6 +33,10 @@ struct loop_context {
     bool has_had_large;
     struct list later; /* clients, one reference each, their connections held */
     struct timer turn;
+    /* Answered requests with large replies, oldest first: those who do not take theirs have to go
+     * when there is too much in work. */
+    struct list unsent;
+    struct timer reaper;
 };
 
 /* One connection. */
@@ -52,9 +56,11 @@ struct client {
 };
 
 /* The memory of requests that are kept, and of large replies on their way, over all connections.
- * While it is above a bound, large frames stay with the net layer, whose budget they count in; not
- * those of Produce and Fetch, which have bounds of their own. */
+ * While it is above a bound, large frames (but for Produce, which has bounds of its own) stay with
+ * the net layer, whose budget they count in. */
 void dispatch_count_work(struct client *client, int64_t bytes);
+/* A large reply is on its way. */
+void dispatch_watch_reply(struct request *rq);
 /* A request was answered: what waited for it may go on. */
 void dispatch_answered(struct client *client);
 /* Back into the context's stock. */

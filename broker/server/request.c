@@ -16,7 +16,7 @@
 #include "protocol/frame.h"
 
 enum {
-    PARKED_BYTES_MAX = 32 << 20,  /* of parked requests together; beyond it they wait no more */
+    PARKED_BYTES_MAX = 24 << 20,  /* of parked requests together; beyond it they wait no more */
     ARENA_KEPT_BYTES = 16 << 10,  /* of an answered request */
     LARGE_REPLY_BYTES = 64 << 10, /* in work until it is sent */
 };
@@ -29,7 +29,7 @@ void request_unref(struct request *rq)
     if (--rq->refs == 0) dispatch_recycle(rq);
 }
 
-static void set_work_bytes(struct request *rq, int64_t bytes)
+void request_count_work(struct request *rq, int64_t bytes)
 {
     int64_t delta = bytes - rq->work_bytes;
     rq->work_bytes = bytes;
@@ -42,7 +42,7 @@ static void reply_done(struct reply *reply, bool delivered)
     struct request *rq = CONTAINER_OF(reply, struct request, reply);
     (void)delivered;
     chain_release(&rq->reply.chain);
-    set_work_bytes(rq, 0);
+    request_count_work(rq, 0);
     request_unref(rq);
 }
 
@@ -63,7 +63,10 @@ static void end(struct request *rq)
     client->refs++; /* it may go with the request */
     /* The reply may have to wait for a slow reader, and needs nothing but its bytes. */
     if (rq->refs == 2 && rq->arena.used_bytes > ARENA_KEPT_BYTES) arena_release(&rq->arena);
-    set_work_bytes(rq, rq->out.cap >= LARGE_REPLY_BYTES ? (int64_t)rq->out.cap : 0);
+    size_t reply_bytes = rq->out.cap + rq->holes.count * 2 * sizeof(struct chain_piece);
+    bool is_large = reply_bytes >= LARGE_REPLY_BYTES && chain_left(&rq->reply.chain) > 0;
+    request_count_work(rq, is_large ? (int64_t)reply_bytes : 0);
+    if (is_large) dispatch_watch_reply(rq);
     conn_reply(rq->conn, &rq->reply);
     request_unref(rq); /* the handler's */
     dispatch_answered(client);
@@ -185,7 +188,7 @@ err_t request_keep(struct request *rq)
         rq->is_kept = true;
         err = request_decode(rq);
         /* What it has by now, and about as much again for what it will have to say. */
-        set_work_bytes(rq, (int64_t)(rq->kept.len + 2 * rq->arena.used_bytes));
+        request_count_work(rq, (int64_t)(rq->kept.len + 2 * rq->arena.used_bytes));
     }
     if (err) request_refuse(rq, "no memory to keep it");
     return err;

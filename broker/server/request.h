@@ -48,7 +48,9 @@ struct request {
     struct client *client; /* the connection's side of dispatch */
     struct list link;      /* of the client's requests, or of the free ones */
     int refs;              /* one of the handler, one of the reply, those of request_ref() */
+    struct list unsent;    /* of the context's large replies */
     bool is_answered;
+    int64_t answered_ns;
     int64_t work_bytes; /* as counted while it is kept, and while a large reply waits */
     struct buf out;     /* the encoded reply; its memory serves the next request */
     struct buf kept;    /* the copy of the frame */
@@ -99,6 +101,8 @@ void request_offload(struct request *rq, void (*fn)(struct request *rq),
 void request_post(struct request *rq, void (*then)(struct request *rq));
 /* False when the memory of waiting requests is used up: answer now with what there is. */
 bool request_may_park(struct request *rq);
+/* Sets what the request counts as being in work. */
+void request_count_work(struct request *rq, int64_t bytes);
 /* Header and body from rq->frame, into the arena. */
 err_t request_decode(struct request *rq);
 
