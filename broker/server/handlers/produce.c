@@ -133,20 +133,19 @@ static enum kafka_error check_batch(const struct request *rq, struct produce_run
     return KAFKA_ERR_NONE;
 }
 
-/* The times that the topic wants, into the batch. */
-static enum kafka_error set_times(const struct topic_config *config, time_ms_t now,
-                                  struct produce_write *write)
+/* The times that the topic wants, into the batch. Not before it is certain that the batch will not
+ * be checked again: append time is what no client may send. */
+static void set_times(const struct topic_config *config, time_ms_t now, struct produce_write *write)
 {
     struct log_append *batch = &write->write.batch;
     write->append_time = NO_TIMESTAMP;
     if (!config->is_log_append_time) {
         batch_set_max_timestamp(batch->data, batch->header.max_timestamp);
-        return KAFKA_ERR_NONE;
+        return;
     }
     write->append_time = now;
     batch_set_log_append_time(batch->data, now);
-    err_t err = batch_header_parse(view_of(batch->data, batch->header.size_bytes), &batch->header);
-    return kafka_error_of(err);
+    CHECK(batch_header_parse(view_of(batch->data, batch->header.size_bytes), &batch->header) == OK);
 }
 
 static bool has_enough_replicas(const struct produce *produce, const struct run_target *target)
@@ -183,8 +182,6 @@ static enum kafka_error prepare_batch(struct produce *produce, struct view recor
         /* The second time: the topic was altered in between. The client tries again. */
         return produce->is_recompressed ? KAFKA_ERR_NOT_LEADER_OR_FOLLOWER : KAFKA_ERR_NONE;
     }
-    error = set_times(&to->config, run->now_ms, write);
-    if (error) return error;
     *produce->last = write;
     produce->last = &write->next;
     produce->write_count++;
@@ -410,8 +407,10 @@ static err_t enqueue(struct produce *produce)
     TRY(produce_run_reserve(run, (size_t)produce->write_count));
     atomic_init(&produce->pending, produce->write_count + 1);
     waiter_init(&produce->waiter, produce->rq->client->context->loop, all_over);
-    for (struct produce_write *w = produce->first; w; w = w->next)
+    for (struct produce_write *w = produce->first; w; w = w->next) {
+        set_times(&run->targets[w->target].config, run->now_ms, w);
         produce_run_add(run, w->target, &w->write);
+    }
     produce_run_tell(run, produce->rq, appended);
     return OK;
 }

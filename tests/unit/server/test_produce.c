@@ -325,6 +325,30 @@ static void produce__topic_with_codec__is_recompressed_in_order(void **state)
     assert_int_equal(error_of(t, "z", bad), KAFKA_ERR_CORRUPT_MESSAGE);
 }
 
+/* A request is prepared twice when one of its batches has to be recompressed. */
+static void produce__append_time_beside_recompression__both_are_taken(void **state)
+{
+    struct test *t = *state;
+    static const char *const settings[] = {"compression.type=lz4",
+                                           "message.timestamp.type=LogAppendTime", NULL};
+    test_create_topic(&t->c, "both", 2, settings);
+    struct view batches[2] = {test_batch(2, CODEC_LZ4), test_batch(3, CODEC_NONE)};
+    struct sent s;
+    make(&s, 1, batches, 2);
+    s.topic.name = view_str("both");
+    struct produce_response response;
+    CALL(&t->c, produce, PRODUCE, 7, &s.request, &response);
+    const struct produce_response_partition *got = response.responses[0].partition_responses;
+    assert_int_equal(got[0].error_code, 0);
+    assert_int_equal(got[1].error_code, 0);
+    assert_int_equal(end_of(t, "both", 0), 2);
+    assert_int_equal(end_of(t, "both", 1), 3);
+    struct batch_header header = stored_header(t, "both");
+    assert_true(batch_is_log_append_time(&header));
+    assert_int_equal(header.max_timestamp, got[0].log_append_time_ms);
+    for (int i = 0; i < 2; i++) free((void *)batches[i].data);
+}
+
 static void produce__min_insync_replicas__is_refused_before_writing(void **state)
 {
     struct test *t = *state;
@@ -378,6 +402,7 @@ int main(void)
         CASE(produce__sequences__duplicates_and_gaps),
         CASE(produce__log_append_time__is_set_and_told),
         CASE(produce__topic_with_codec__is_recompressed_in_order),
+        CASE(produce__append_time_beside_recompression__both_are_taken),
         CASE(produce__min_insync_replicas__is_refused_before_writing),
         CASE(produce__pipelined_over_rolls__all_in_order),
     };
