@@ -35,9 +35,9 @@ err_t partition_table_new(const struct partition_table_options *options,
     return OK;
 }
 
-void partition_table_stop(struct partition_table *table)
+void partition_table_stop(struct partition_table *table, bool loop_runs)
 {
-    housekeeping_stop(table->housekeeping, true);
+    housekeeping_stop(table->housekeeping, loop_runs);
 }
 
 /* One partition on its way out: flushed and closed, its checkpoints brought up to date. */

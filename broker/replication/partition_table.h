@@ -45,9 +45,9 @@ struct partition_table_options {
 
 err_t partition_table_new(const struct partition_table_options *options,
                           struct partition_table **out);
-/* Ends the background work and its timers. Before the end of the timers' loop, if that was started.
- */
-void partition_table_stop(struct partition_table *table);
+/* Ends the background work and its timers. Before the end of the timers' loop; one that was never
+ * started still has to run what was posted to it, between this and the free. */
+void partition_table_stop(struct partition_table *table, bool loop_runs);
 /* Drains the pools, flushes and closes all logs; returns when nobody holds a partition any more.
  * `clean`: everything was written, the directories may say so. NULL is allowed. */
 void partition_table_free(struct partition_table *table, bool *clean);

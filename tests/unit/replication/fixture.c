@@ -61,7 +61,7 @@ static void open_table(struct fixture *f)
 static void close_table(struct fixture *f, bool is_clean)
 {
     bool was_clean;
-    partition_table_stop(f->table);
+    partition_table_stop(f->table, true);
     loop_stop(f->loop);
     loop_join(f->loop);
     if (!is_clean)
