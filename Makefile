@@ -142,7 +142,6 @@ check-crash: deps-test ## a real broker is killed, stopped, and loses its disk's
 	$(call configure,release)
 	$(call compile,build,programs)
 	@$(PYTHON) tests/crash/kill_loop.py --build build --kills 60
-	@$(PYTHON) tests/crash/power_cut.py --build build --cuts 40 || [ $$? -eq 77 ]
 
 check-compat: deps-compat ## stock clients against a real broker
 	$(call configure,release)

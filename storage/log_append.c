@@ -179,8 +179,6 @@ static err_t note_marker(struct producer_state *state, struct segment *segment,
 err_t log_note_epoch(struct log *log, const struct batch_header *header)
 {
     leader_epoch_t epoch = header->leader_epoch;
-    if (epoch < 0 || epoch == epoch_cache_latest(&log->epochs)) return OK;
-    if (epoch == epoch_cache_at(&log->epochs, header->base_offset)) return OK; /* replay */
     bool changed = false;
     TRY(epoch_cache_assign(&log->epochs, epoch, header->base_offset, &changed));
     log->epochs_changed |= changed;

@@ -141,6 +141,15 @@ static err_t sync_parent(struct log *log)
     return sync_path(log, parent);
 }
 
+err_t log_sync_names(struct log *log)
+{
+    mutex_lock(&log->lock);
+    bool parent_changed = log->parent_changed;
+    mutex_unlock(&log->lock);
+    if (parent_changed) TRY(sync_parent(log));
+    return log_sync_directory(log);
+}
+
 static err_t sync_part(struct log *log, const struct flush_part *part)
 {
     struct segment *segment = part->segment;

@@ -135,6 +135,8 @@ err_t log_roll_to(struct log *log, koffset_t base_offset);
 /* ---- log_flush.c ---- */
 err_t log_write_epochs(struct log *log);
 err_t log_sync_directory(struct log *log);
+/* And its own name in the parent, if that is new. Not under `lock`. */
+err_t log_sync_names(struct log *log);
 /* log_flush() and, with `all`, the indexes of the active segment too. */
 err_t log_flush_files(struct log *log, bool all, koffset_t *flushed_to);
 

@@ -73,6 +73,17 @@ static err_t end(struct log *log, struct segment *next, struct buf *snapshot, er
     return err;
 }
 
+/* A file that stays would, once there are others behind it, look like the end of the segment that
+ * goes on over its base. A crash in between is well: then it is the last one, and empty. */
+static void take_back(struct log *log, struct segment *next)
+{
+    err_t err = segment_unlink(next, "");
+    if (err == OK) return;
+    mutex_lock(&log->lock);
+    log_fail(log, err, "take back a segment");
+    mutex_unlock(&log->lock);
+}
+
 err_t log_roll_to(struct log *log, koffset_t base_offset)
 {
     mutex_assert_held(&log->work);
@@ -86,7 +97,7 @@ err_t log_roll_to(struct log *log, koffset_t base_offset)
     if (err == OK) {
         tidy_up(log, sealed, base_offset, buf_view(&snapshot));
     } else {
-        (void)!segment_unlink(next, ""); /* an empty file that stays is recovery's to see through */
+        take_back(log, next);
         segment_unref(next);
     }
     buf_release(&snapshot);

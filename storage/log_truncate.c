@@ -166,7 +166,7 @@ static err_t reset_files(struct log *log, struct segment *first, struct segment 
     for (size_t i = gone_count; i-- > 0;) TRY(segment_unlink(gone[i], ""));
     TRY(log_drop_snapshots(log, 1, 0));
     TRY(log_create_files(log, first));
-    TRY(log_sync_directory(log));
+    TRY(log_sync_names(log));
     write_lists(log);
     return OK;
 }

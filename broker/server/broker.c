@@ -29,7 +29,7 @@ enum {
     PATH_BYTES = 4096,
     ADMIN_THREADS = 2,
     STOP_GRACE_MS = 2000,
-    REQUEST_LEGS = 4, /* at most so many times a request goes to a worker and back */
+    REQUEST_LEGS = 4,            /* at most so many times a request goes to a worker and back */
     REPLY_BYTES_MAX = 512 << 10, /* waiting to be sent on one connection before it stops reading */
     LOOPS_MAX = 64,
     LOOPS_DEFAULT_MAX = 8,

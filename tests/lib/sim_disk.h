@@ -76,7 +76,7 @@ void sim_disk_start(struct sim_disk *disk);
 struct sim_disk_stats {
     uint64_t calls[OS_CALL__COUNT];
     uint64_t total_calls;
-    uint64_t injected; /* failures by plan, by chance or for want of room */
+    uint64_t injected;     /* failures by plan, by chance or for want of room */
     uint64_t failed_syncs; /* fsync and fdatasync among those */
     int handles;           /* open now */
     int mappings;

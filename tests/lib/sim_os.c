@@ -153,7 +153,7 @@ static ssize_t write_flat(struct sim_disk *d, int fd, const uint8_t *data, size_
     if (!r)
         r = do_write(d, h, data, len, pos);
     else if (!was_stopped) /* the failing call itself leaves a prefix */
-        (void)do_write(d, h, data, rng_below(&d->rng, len + 1), pos);
+        (void)do_write(d, h, data, rng_below(&d->rng, len + d->is_stopped), pos);
     return (ssize_t)end_fd(d, OS_CALL_PWRITE, fd, pos, (int64_t)len, r ? r : (int64_t)len);
 }
 

@@ -85,6 +85,18 @@ static void assign__older_batches_read_again__keeps_what_follows(void **state)
     epoch_cache_release(&c);
 }
 
+static void assign__latest_epoch_before_its_start__begins_there(void **state)
+{
+    (void)state;
+    struct epoch_cache c = three();
+    assert_true(assign(&c, 7, 20)); /* the list was written before a truncation */
+    assert_int_equal(c.count, 3);
+    assert_int_equal(epoch_cache_at(&c, 19), 4);
+    assert_int_equal(epoch_cache_at(&c, 20), 7);
+    assert_end(&c, 4, 4, 20);
+    epoch_cache_release(&c);
+}
+
 static void assign__same_epoch_where_another_begins__drops_that(void **state)
 {
     (void)state;
@@ -238,6 +250,7 @@ int main(void)
         cmocka_unit_test(assign__same_epoch_again__is_no_news),
         cmocka_unit_test(assign__contradiction__drops_later_entries),
         cmocka_unit_test(assign__older_batches_read_again__keeps_what_follows),
+        cmocka_unit_test(assign__latest_epoch_before_its_start__begins_there),
         cmocka_unit_test(assign__same_epoch_where_another_begins__drops_that),
         cmocka_unit_test(end__known_epochs__end_where_the_next_begins),
         cmocka_unit_test(end__unknown_epochs__not_found),

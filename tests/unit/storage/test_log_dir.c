@@ -499,6 +499,28 @@ static void checkpoints__written_only_on_change(void **state)
     assert_int_equal(log_dir_close(f->dir, false), OK);
 }
 
+static void settle_forgotten__writes_only_what_was_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(open_dir(f), OK);
+    assert_int_equal(log_dir_set_checkpoint(f->dir, CHECKPOINT_RECOVERY_POINT, "a", 0, 5), OK);
+    assert_int_equal(log_dir_write_checkpoints(f->dir), OK);
+    assert_int_equal(log_dir_set_checkpoint(f->dir, CHECKPOINT_RECOVERY_POINT, "b", 0, 6), OK);
+    uint64_t before = writes(f);
+    assert_int_equal(log_dir_settle_forgotten(f->dir), OK);
+    assert_int_equal(writes(f), before);
+    log_dir_forget(f->dir, "a", 0);
+    sim_disk_fail(f->disk, &(struct fault_plan){
+                               .nth = 1, .calls = OS_CALL_BIT(OS_CALL_FSYNC), .errnum = ENOSPC});
+    assert_int_equal(log_dir_settle_forgotten(f->dir), ERR_NOSPACE);
+    assert_int_equal(log_dir_settle_forgotten(f->dir), OK);
+    assert_file(f, "/data/logs/recovery-point-offset-checkpoint", "0\n1\nb 0 6\n");
+    before = writes(f);
+    assert_int_equal(log_dir_settle_forgotten(f->dir), OK);
+    assert_int_equal(writes(f), before);
+    assert_int_equal(log_dir_close(f->dir, false), OK);
+}
+
 static void checkpoints__failed_write__is_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -610,6 +632,7 @@ int main(void)
         CASE(parse_name__anything_else__is_none),
         CASE(each__gives_partition_directories_in_order),
         CASE(checkpoints__written_only_on_change),
+        CASE(settle_forgotten__writes_only_what_was_forgotten),
         CASE(checkpoints__failed_write__is_tried_again),
         CASE(checkpoints__corrupt_file__is_empty_and_said),
         CASE(checkpoints__many_threads__the_last_word_is_on_disk),
