@@ -94,7 +94,7 @@ static struct topic_config merge(struct test *t)
 
 static struct setting_info describe(struct test *t, const char *name)
 {
-    struct setting_info info;
+    static struct setting_info info; /* its value may point into it */
     const struct setting *setting = setting_find(&topic_setting_table, view_str(name));
     assert_non_null(setting);
     topic_setting_describe(t->image, view_str("t"), &t->defaults,
